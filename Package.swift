@@ -1,0 +1,105 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Targets are listed bottom-up: each may use only what stands above it. RoostClient needs RoostWire
+// and ZeroMQ and nothing else, so a service that embeds it builds in seconds.
+
+/// Set in CI and by `make lint`: warnings become errors in our own targets, not in our dependencies.
+let strict = Context.environment["ROOST_STRICT"] == "1"
+/// Set by `make fuzz`: the fuzzer's entry point has no `main` and would not link otherwise.
+let fuzzing = Context.environment["ROOST_FUZZ"] == "1"
+
+let settings: [SwiftSetting] =
+    [
+        .swiftLanguageMode(.v6),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    ] + (strict ? [.treatAllWarnings(as: .error)] : [])
+
+let argumentParser: Target.Dependency = .product(
+    name: "ArgumentParser",
+    package: "swift-argument-parser"
+)
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
+let package = Package(
+    name: "roost",
+    products: [
+        .library(name: "RoostClient", targets: ["RoostClient"]),
+        .executable(name: "roost-broker", targets: ["roost-broker"]),
+        .executable(name: "roost-worker", targets: ["roost-worker"]),
+        .executable(name: "roost", targets: ["roost"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    ],
+    targets: [
+        // System libraries. No pkgConfig: libzmq.pc makes SwiftPM warn on every build.
+        .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
+        .systemLibrary(name: "CCZMQ", providers: [.apt(["libczmq-dev"])]),
+        .systemLibrary(name: "CSPNG", providers: [.apt(["libspng-dev"])]),
+        .systemLibrary(name: "CTurboJPEG", providers: [.apt(["libturbojpeg0-dev"])]),
+
+        // Libraries that more than one role is made of.
+        .target(name: "ZeroMQ", dependencies: ["CZeroMQ"], swiftSettings: settings),
+        .target(name: "RoostWire", swiftSettings: settings),
+        .target(name: "RoostEngine", dependencies: ["RoostWire"], swiftSettings: settings),
+        .target(
+            name: "RoostImage",
+            dependencies: ["CSPNG", "CTurboJPEG", "RoostWire"],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "RoostOps",
+            dependencies: ["CCZMQ", argumentParser, logging],
+            swiftSettings: settings
+        ),
+
+        // The three roles.
+        .target(
+            name: "RoostBroker",
+            dependencies: ["ZeroMQ", "RoostWire"],
+            path: "broker",
+            exclude: ["Command"],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "RoostWorker",
+            dependencies: ["ZeroMQ", "RoostWire", "RoostEngine"],
+            path: "worker",
+            exclude: ["Command"],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "RoostClient",
+            dependencies: ["ZeroMQ", "RoostWire"],
+            path: "client",
+            exclude: ["Command"],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "roost-broker",
+            dependencies: ["RoostBroker", "RoostOps", argumentParser],
+            path: "broker/Command",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "roost-worker",
+            dependencies: ["RoostWorker", "RoostOps", argumentParser],
+            path: "worker/Command",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "roost",
+            dependencies: [
+                "RoostClient", "RoostBroker", "RoostWorker", "RoostImage", "RoostOps",
+                argumentParser,
+            ],
+            path: "client/Command",
+            swiftSettings: settings
+        ),
+    ]
+)

@@ -1,0 +1,50 @@
+/// A tensor's bytes: memory of our own, aligned for vector instructions, or memory that another
+/// object owns (a received frame, an engine's value), which is kept alive as long as this is.
+///
+/// Bytes are written once, before the storage is shared, and only read afterwards; that rule is
+/// what makes it `Sendable`.
+public final class TensorStorage: @unchecked Sendable {
+    /// Where our own memory starts: a multiple of this, a cache line and an AVX-512 register.
+    public static let alignment = 64
+
+    package let base: UnsafeMutableRawPointer
+    /// The number of bytes.
+    public let byteCount: Int
+    /// Keeps the memory alive; `nil` if the memory is ours to free.
+    private let owner: AnyObject?
+
+    /// Uninitialised memory of our own, 64-byte aligned.
+    package init(byteCount: Int) {
+        precondition(byteCount >= 0, "\(byteCount) bytes asked for")
+        self.base = .allocate(byteCount: Swift.max(byteCount, 1), alignment: Self.alignment)
+        self.byteCount = byteCount
+        self.owner = nil
+    }
+
+    /// Memory that `owner` keeps valid and unchanged for as long as it lives.
+    package init(base: UnsafeMutableRawPointer, byteCount: Int, owner: AnyObject) {
+        self.base = base
+        self.byteCount = byteCount
+        self.owner = owner
+    }
+
+    /// Our own memory, filled by `initialize`, which must write every byte.
+    package convenience init<E: Error>(
+        byteCount: Int,
+        initializingWith initialize: (UnsafeMutableRawBufferPointer) throws(E) -> Void
+    ) throws(E) {
+        self.init(byteCount: byteCount)
+        try initialize(UnsafeMutableRawBufferPointer(start: self.base, count: byteCount))
+    }
+
+    deinit {
+        if self.owner == nil { self.base.deallocate() }
+    }
+
+    /// The bytes, valid inside `body` only.
+    public func withUnsafeBytes<R, E: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(E) -> R
+    ) throws(E) -> R {
+        try body(UnsafeRawBufferPointer(start: self.base, count: self.byteCount))
+    }
+}
