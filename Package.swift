@@ -70,7 +70,7 @@ let package = Package(
             name: "RoostWorker",
             dependencies: ["ZeroMQ", "RoostWire", "RoostEngine"],
             path: "worker",
-            exclude: ["Command"],
+            exclude: ["Command", "engines"],
             swiftSettings: settings
         ),
         .target(
