@@ -101,5 +101,12 @@ let package = Package(
             path: "client/Command",
             swiftSettings: settings
         ),
+
+        // Tests. Those of the engines need the engines: `make engines`.
+        .testTarget(
+            name: "RoostEngineTests",
+            dependencies: ["RoostEngine", "RoostWire"],
+            swiftSettings: settings
+        ),
     ]
 )

@@ -1,0 +1,28 @@
+package import RoostWire
+
+/// The run state of one instance: what a thread needs to execute a session's model.
+///
+/// A lane is used by one thread at a time. It is not `Sendable`; make it on the thread that runs it.
+package protocol Lane: AnyObject {
+    /// Executes the model once. Blocks: never call it on the cooperative pool.
+    ///
+    /// - Parameters:
+    ///   - inputs: one tensor for each input of the signature, in its order, as
+    ///     `ModelSignature.arrange` gives them. They are borrowed until the call returns.
+    ///   - outputs: the indexes of the outputs wanted, each within the signature; empty means all.
+    ///   - cancellation: ends this run early; see ``RunCancellation``.
+    /// - Returns: the wanted outputs, in the order of `outputs`. They may be memory of the engine,
+    ///   which lives as long as they do.
+    func run(
+        _ inputs: [Tensor],
+        outputs: [Int],
+        cancellation: RunCancellation?
+    ) throws(EngineError) -> [Tensor]
+}
+
+extension Lane {
+    /// Executes the model once; nothing can end it early.
+    package func run(_ inputs: [Tensor], outputs: [Int] = []) throws(EngineError) -> [Tensor] {
+        try self.run(inputs, outputs: outputs, cancellation: nil)
+    }
+}

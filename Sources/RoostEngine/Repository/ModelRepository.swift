@@ -1,0 +1,150 @@
+/// A directory of models: `NAME/VERSION/model.onnx`.
+///
+/// A scan lists it and looks at nothing inside the models. It reports all problems at once, so that
+/// they can be put right at once, and the sources that are sound whatever the problems elsewhere.
+/// Hidden files and directories are ignored.
+///
+/// ```swift
+/// let listing = ModelRepository(directory: "examples/models").scan()
+/// ```
+package struct ModelRepository: Sendable {
+    /// The most models that a repository may hold; those after them in order of name are left out.
+    package static let modelsMax = 1024
+    /// The most versions of one model; those after them, the newest, are left out.
+    package static let versionsMax = 64
+    /// The longest name of a model, in bytes of UTF-8.
+    package static let nameBytesMax = 255
+    /// The name of the file that is the model.
+    package static let modelFile = "model.onnx"
+
+    /// The repository's path.
+    package let directory: String
+
+    package init(directory: String) { self.directory = directory }
+
+    /// Reads the directories. Blocks on the file system.
+    package func scan() -> ModelListing {
+        var listing = ModelListing()
+        var names = Self.entries(of: self.directory, what: "model repository", into: &listing)
+        if names.count > Self.modelsMax {
+            listing.problems.append(
+                "model repository '\(self.directory)' has \(names.count) entries; only the first "
+                    + "\(Self.modelsMax) are looked at"
+            )
+            names.removeSubrange(Self.modelsMax...)
+        }
+        for name in names { self.scanModel(name, into: &listing) }
+        return listing
+    }
+
+    private func scanModel(_ name: String, into listing: inout ModelListing) {
+        let path = "\(self.directory)/\(name)"
+        if let problem = Self.problem(withName: name) {
+            listing.problems.append("'\(Self.printable(path))' is no model: \(problem)")
+            return
+        }
+        guard FileStatus(path: path).isDirectory else {
+            listing.problems.append("'\(path)' is not a directory with a model's versions")
+            return
+        }
+        let problemsBefore = listing.problems.count
+        var versions: [UInt32] = []
+        for entry in Self.entries(of: path, what: "model", into: &listing) {
+            guard let version = Self.version(entry) else {
+                listing.problems.append(
+                    "'\(path)/\(Self.printable(entry))' is no version of model '\(name)': a version "
+                        + "is a whole number from 1 to \(UInt32.max), without leading zeros"
+                )
+                continue
+            }
+            versions.append(version)
+        }
+        if versions.isEmpty, listing.problems.count == problemsBefore {
+            listing.problems.append("model '\(name)' has no version: '\(path)' is empty")
+        }
+        versions.sort()
+        if versions.count > Self.versionsMax {
+            listing.problems.append(
+                "model '\(name)' has \(versions.count) versions; only the first "
+                    + "\(Self.versionsMax) are looked at"
+            )
+            versions.removeSubrange(Self.versionsMax...)
+        }
+        for version in versions { self.scanVersion(version, of: name, into: &listing) }
+    }
+
+    private func scanVersion(_ version: UInt32, of name: String, into listing: inout ModelListing) {
+        let directory = "\(self.directory)/\(name)/\(version)"
+        let file = "\(directory)/\(Self.modelFile)"
+        guard FileStatus(path: directory).isDirectory else {
+            listing.problems.append("'\(directory)' is not a directory with a model in it")
+            return
+        }
+        let status = FileStatus(path: file)
+        guard status.isRegularFile else {
+            listing.problems.append(
+                status.isMissing
+                    ? "'\(directory)' has no \(Self.modelFile)"
+                    : "'\(file)' is not a file that can be read\(status.reason)"
+            )
+            return
+        }
+        listing.sources.append(
+            ModelSource(name: name, version: version, directory: directory, file: file)
+        )
+    }
+
+    /// The entries of a directory that are not hidden, sorted; a directory that cannot be read is a
+    /// problem.
+    private static func entries(
+        of path: String,
+        what: String,
+        into listing: inout ModelListing
+    ) -> [String] {
+        do throws(DirectoryError) {
+            return try Directory.entries(of: path)
+        } catch {
+            listing.problems.append("\(what) '\(path)' cannot be read: \(error.reason)")
+            return []
+        }
+    }
+
+    /// A version's number, `nil` if the text is not the one way to write it.
+    static func version(_ text: String) -> UInt32? {
+        guard let version = UInt32(text), version >= 1, String(version) == text else { return nil }
+        return version
+    }
+
+    /// What keeps a text from being a model's name, or `nil`.
+    static func problem(withName name: String) -> String? {
+        if name.isEmpty { return "its name is empty" }
+        if name.utf8.count > Self.nameBytesMax {
+            return "its name has \(name.utf8.count) bytes, more than \(Self.nameBytesMax)"
+        }
+        guard name.unicodeScalars.allSatisfy(Self.isPrintable) else {
+            return "its name has characters that do not print"
+        }
+        return nil
+    }
+
+    private static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
+        // U+FFFD is what bytes that are no UTF-8 have become.
+        if scalar == "\u{FFFD}" { return false }
+        switch scalar.properties.generalCategory {
+        case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator,
+            .paragraphSeparator:
+            return false
+        default:
+            return true
+        }
+    }
+
+    /// The text with everything that does not print as an escape.
+    private static func printable(_ text: String) -> String {
+        var result = ""
+        for scalar in text.unicodeScalars {
+            result += self.isPrintable(scalar) ? String(scalar) : scalar.escaped(asASCII: true)
+        }
+        return result
+    }
+}

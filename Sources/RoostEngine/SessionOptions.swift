@@ -1,0 +1,15 @@
+/// How a model is loaded.
+package struct SessionOptions: Sendable, Hashable {
+    /// How many threads one run may use for a single step of the model.
+    ///
+    /// With 1, the lane's own thread does all the work and lanes scale best: most requests per
+    /// second. More threads make a single run of a large model faster and a small one slower. All
+    /// lanes of a session share these threads. The product of lanes and threads should not be
+    /// larger than the number of cores.
+    package var intraOpThreads: Int
+
+    package init(intraOpThreads: Int = 1) {
+        precondition(intraOpThreads >= 1, "\(intraOpThreads) threads asked for")
+        self.intraOpThreads = intraOpThreads
+    }
+}

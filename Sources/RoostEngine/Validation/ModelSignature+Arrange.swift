@@ -1,0 +1,88 @@
+package import RoostWire
+
+extension ModelSignature {
+    /// The tensors in the order of the signature's inputs, checked: every input is there once and
+    /// nothing else, and datatype, rank and fixed dimensions are the model's.
+    ///
+    /// Costs one array when the tensors fit. `model` is the name for error messages.
+    package func arrange(
+        _ tensors: NamedTensors,
+        model: String
+    ) throws(InputError) -> [Tensor] {
+        var arranged: [Tensor] = []
+        arranged.reserveCapacity(self.inputs.count)
+        if self.namesMatchInOrder(tensors) {
+            for index in self.inputs.indices { arranged.append(tensors[index].tensor) }
+        } else {
+            try self.checkNames(tensors, model: model)
+            for input in self.inputs {
+                // `checkNames` has found each of them.
+                arranged.append(tensors[input.name]!)
+            }
+        }
+        for index in self.inputs.indices {
+            try self.check(arranged[index], input: index, model: model)
+        }
+        return arranged
+    }
+
+    /// Checks one tensor against the input of that index: datatype, rank, fixed dimensions, and
+    /// that a BOOL is 0 or 1, on which compiled code relies.
+    package func check(
+        _ tensor: Tensor,
+        input index: Int,
+        model: String
+    ) throws(InputError) {
+        let input = self.inputs[index]
+        guard tensor.datatype == input.datatype else {
+            throw InputError(
+                "input '\(input.name)' is \(tensor.datatype); model '\(model)' takes "
+                    + "\(input.datatype)"
+            )
+        }
+        guard input.accepts(tensor.shape) else {
+            throw InputError(
+                "input '\(input.name)' has shape \(tensor.shape); model '\(model)' takes "
+                    + input.dimensionsDescription
+            )
+        }
+        if tensor.datatype == .bool, !tensor.withUnsafeBytes({ $0.allSatisfy { $0 <= 1 } }) {
+            throw InputError("input '\(input.name)' holds a BOOL that is neither 0 nor 1")
+        }
+    }
+
+    private func namesMatchInOrder(_ tensors: NamedTensors) -> Bool {
+        guard tensors.count == self.inputs.count else { return false }
+        for index in self.inputs.indices where tensors[index].name != self.inputs[index].name {
+            return false
+        }
+        return true
+    }
+
+    private func checkNames(_ tensors: NamedTensors, model: String) throws(InputError) {
+        for (index, element) in tensors.enumerated() {
+            guard self.inputs.contains(where: { $0.name == element.name }) else {
+                throw self.unknownInput(element.name, model: model)
+            }
+            if tensors[..<index].contains(where: { $0.name == element.name }) {
+                throw InputError("input '\(element.name)' is given more than once")
+            }
+        }
+        if let missing = self.inputs.first(where: { tensors[$0.name] == nil }) {
+            throw self.missingInput(missing.name, model: model)
+        }
+    }
+
+    /// The error for a name that is none of the model's inputs.
+    package func unknownInput(_ name: String, model: String) -> InputError {
+        let names = self.inputs.prefix(16).map { "'\($0.name)'" }.joined(separator: ", ")
+        return InputError(
+            "model '\(model)' has no input '\(name)'; it takes \(names.isEmpty ? "none" : names)"
+        )
+    }
+
+    /// The error for an input that was not given.
+    package func missingInput(_ name: String, model: String) -> InputError {
+        InputError("input '\(name)' is missing; model '\(model)' needs it")
+    }
+}

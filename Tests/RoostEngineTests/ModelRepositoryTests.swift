@@ -1,0 +1,150 @@
+import Glibc
+import Testing
+
+@testable import RoostEngine
+
+@Suite struct ModelRepositoryTests {
+    private let directory = TemporaryDirectory()
+
+    private func scan() -> ModelListing {
+        ModelRepository(directory: self.directory.path).scan()
+    }
+
+    @Test("sources come sorted by name, then by version as a number")
+    func sorted() {
+        for path in ["zebra/2", "zebra/10", "ant/1", "zebra/1"] {
+            self.directory.write("\(path)/model.onnx")
+        }
+        let listing = self.scan()
+        #expect(listing.problems.isEmpty)
+        #expect(
+            listing.sources.map(\.description) == ["ant/1", "zebra/1", "zebra/2", "zebra/10"]
+        )
+        let first = listing.sources[0]
+        #expect(first.directory == "\(self.directory.path)/ant/1")
+        #expect(first.file == "\(self.directory.path)/ant/1/model.onnx")
+    }
+
+    @Test("hidden files and directories are ignored")
+    func hidden() {
+        self.directory.write(".git/config")
+        self.directory.write("ant/.DS_Store")
+        self.directory.write("ant/1/model.onnx")
+        let listing = self.scan()
+        #expect(listing.problems.isEmpty)
+        #expect(listing.sources.count == 1)
+    }
+
+    @Test("links are followed")
+    func links() {
+        self.directory.write(".blobs/model", [1])
+        self.directory.makeDirectory("ant/1")
+        symlink("../../.blobs/model", "\(self.directory.path)/ant/1/model.onnx")
+        #expect(self.scan().sources.map(\.description) == ["ant/1"])
+    }
+
+    @Test("all problems are reported at once, and the sound models are listed beside them")
+    func problems() {
+        self.directory.write("ant/1/model.onnx")
+        self.directory.makeDirectory("bee")
+        self.directory.write("cow/latest/model.onnx")
+        self.directory.makeDirectory("dog/1")
+        self.directory.makeDirectory("eel/1/model.onnx")
+        self.directory.write("fox.onnx")
+        self.directory.write("gnu/1")
+        self.directory.makeDirectory("hen\u{07}")
+        let path = self.directory.path
+        let listing = self.scan()
+        #expect(listing.sources.map(\.description) == ["ant/1"])
+        #expect(
+            listing.problems == [
+                "model 'bee' has no version: '\(path)/bee' is empty",
+                "'\(path)/cow/latest' is no version of model 'cow': a version is a whole number "
+                    + "from 1 to 4294967295, without leading zeros",
+                "'\(path)/dog/1' has no model.onnx",
+                "'\(path)/eel/1/model.onnx' is not a file that can be read",
+                "'\(path)/fox.onnx' is not a directory with a model's versions",
+                "'\(path)/gnu/1' is not a directory with a model in it",
+                "'\(path)/hen\\u{07}' is no model: its name has characters that do not print",
+            ]
+        )
+    }
+
+    @Test("a repository that is not there is one problem that says why")
+    func missing() {
+        let listing = ModelRepository(directory: "\(self.directory.path)/none").scan()
+        #expect(listing.sources.isEmpty)
+        #expect(
+            listing.problems == [
+                "model repository '\(self.directory.path)/none' cannot be read: "
+                    + "No such file or directory"
+            ]
+        )
+    }
+
+    @Test("an empty repository has neither sources nor problems")
+    func empty() {
+        #expect(self.scan() == ModelListing())
+    }
+
+    @Test(
+        "a version is written in one way only",
+        arguments: [
+            ("1", 1), ("4294967295", 4_294_967_295), ("0", nil), ("01", nil), ("+1", nil),
+            ("-1", nil), ("4294967296", nil), ("1.0", nil), ("", nil), ("one", nil),
+        ] as [(String, UInt32?)]
+    )
+    func version(text: String, expected: UInt32?) {
+        #expect(ModelRepository.version(text) == expected)
+    }
+
+    @Test("a name of 255 bytes is a name; one of 256, an empty one and one with a break are not")
+    func names() {
+        #expect(ModelRepository.problem(withName: String(repeating: "a", count: 255)) == nil)
+        #expect(ModelRepository.problem(withName: "größe 2") == nil)
+        #expect(
+            ModelRepository.problem(withName: String(repeating: "a", count: 256))
+                == "its name has 256 bytes, more than 255"
+        )
+        #expect(ModelRepository.problem(withName: "") == "its name is empty")
+        for name in ["a\nb", "a\u{202E}b", "a\u{FFFD}"] {
+            #expect(
+                ModelRepository.problem(withName: name)
+                    == "its name has characters that do not print"
+            )
+        }
+    }
+
+    @Test("1024 models are listed; of 1025 the last is left out, and that is said")
+    func modelsMax() {
+        for number in 1000..<(1000 + ModelRepository.modelsMax) {
+            self.directory.write("m\(number)/1/model.onnx")
+        }
+        #expect(self.scan().problems.isEmpty)
+        #expect(self.scan().sources.count == 1024)
+        self.directory.write("z/1/model.onnx")
+        let listing = self.scan()
+        #expect(listing.sources.count == 1024)
+        #expect(listing.sources.last?.name == "m2023")
+        #expect(
+            listing.problems == [
+                "model repository '\(self.directory.path)' has 1025 entries; only the first 1024 "
+                    + "are looked at"
+            ]
+        )
+    }
+
+    @Test("64 versions are listed; of 65 the last is left out, and that is said")
+    func versionsMax() {
+        for number in 1...ModelRepository.versionsMax {
+            self.directory.write("ant/\(number)/model.onnx")
+        }
+        #expect(self.scan().problems.isEmpty)
+        self.directory.write("ant/65/model.onnx")
+        let listing = self.scan()
+        #expect(listing.sources.last?.version == 64)
+        #expect(
+            listing.problems == ["model 'ant' has 65 versions; only the first 64 are looked at"]
+        )
+    }
+}

@@ -1,0 +1,35 @@
+import RoostEngine
+import Synchronization
+import Testing
+
+@Suite struct RunCancellationTests {
+    private final class Counter: Sendable {
+        let value = Atomic(0)
+    }
+
+    @Test("a cancel during the run stops it, and the run learns of it")
+    func during() {
+        let stops = Counter()
+        let cancellation = RunCancellation()
+        #expect(cancellation.begin { stops.value.add(1, ordering: .relaxed) })
+        cancellation.cancel()
+        #expect(stops.value.load(ordering: .relaxed) == 1)
+        #expect(cancellation.end())
+    }
+
+    @Test("a cancel before the run keeps it from starting")
+    func before() {
+        let cancellation = RunCancellation()
+        cancellation.cancel()
+        #expect(cancellation.isCancelled)
+        #expect(!cancellation.begin { Issue.record("stopped a run that has not started") })
+    }
+
+    @Test("a cancel after the run stops nothing")
+    func after() {
+        let cancellation = RunCancellation()
+        #expect(cancellation.begin { Issue.record("stopped a run that is over") })
+        #expect(!cancellation.end())
+        cancellation.cancel()
+    }
+}
