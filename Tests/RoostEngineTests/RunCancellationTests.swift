@@ -1,19 +1,14 @@
 import RoostEngine
-import Synchronization
 import Testing
 
 @Suite struct RunCancellationTests {
-    private final class Counter: Sendable {
-        let value = Atomic(0)
-    }
-
     @Test("a cancel during the run stops it, and the run learns of it")
     func during() {
         let stops = Counter()
         let cancellation = RunCancellation()
-        #expect(cancellation.begin { stops.value.add(1, ordering: .relaxed) })
+        #expect(cancellation.begin { stops.add() })
         cancellation.cancel()
-        #expect(stops.value.load(ordering: .relaxed) == 1)
+        #expect(stops.count == 1)
         #expect(cancellation.end())
     }
 

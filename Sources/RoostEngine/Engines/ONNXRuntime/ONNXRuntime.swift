@@ -1,0 +1,45 @@
+/// ONNX Runtime, the engine for `.onnx` models, through its C interface.
+///
+/// The library is loaded at run time and stays loaded until the process ends; making a second
+/// value for the same library is cheap. See ``ONNXRuntimeSearch`` for where it is looked for.
+///
+/// ```swift
+/// let engine = try ONNXRuntime()
+/// let session = try engine.load(source, options: SessionOptions())
+/// let outputs = try session.makeLane().run([image])
+/// ```
+package struct ONNXRuntime: Engine {
+    /// What the engine is called wherever it is named.
+    package static let name = "onnxruntime"
+
+    private let library: ONNXRuntimeLibrary
+
+    /// Finds and loads the library. Blocks on the file system.
+    ///
+    /// - Parameter libraryPath: the library, or the directory it lies in. If it is given, or
+    ///   `ROOST_ENGINE_PATH` is set, the library is looked for there and nowhere else.
+    package init(libraryPath: String? = nil) throws(EngineError) {
+        self.library = try ONNXRuntimeLibrary.find(
+            ONNXRuntimeSearch(explicitPath: libraryPath)
+        )
+    }
+
+    package var name: String { Self.name }
+    package var version: String { self.library.version }
+    /// The library that was loaded.
+    package var libraryPath: String { self.library.path }
+
+    package func load(
+        _ source: ModelSource,
+        options: SessionOptions
+    ) throws(EngineError) -> any Session {
+        try ONNXRuntimeSession(source: source, options: options, library: self.library)
+    }
+}
+
+extension EngineError {
+    /// An error of ONNX Runtime's.
+    static func onnxRuntime(_ code: Code, _ message: String) -> EngineError {
+        EngineError(code, message, engine: ONNXRuntime.name)
+    }
+}

@@ -1,0 +1,107 @@
+internal import Glibc
+internal import Synchronization
+
+/// The library, loaded, with what a process needs of it once: the function table, the environment
+/// (`OrtEnv`) and the description of ordinary memory.
+///
+/// `@unchecked Sendable` relies on ONNX Runtime's promise that the environment and the default
+/// allocator may be used from several threads, and that the memory description is only read.
+final class ONNXRuntimeLibrary: @unchecked Sendable {
+    /// What to do when it is missing or unusable.
+    private static let remedy =
+        "run 'make engines' (worker/engines/install-onnxruntime), or set "
+        + "\(ONNXRuntimeSearch.environmentKey) to where it is"
+    /// The libraries that were loaded, by path. They are never unloaded.
+    private static let loaded = Mutex<[String: ONNXRuntimeLibrary]>([:])
+
+    let path: String
+    let version: String
+    let api: ONNXRuntimeAPI
+    let environment: OpaquePointer
+    /// The CPU's memory, for tensors over memory of ours.
+    let memoryInfo: OpaquePointer
+    /// For what ONNX Runtime allocates on our behalf: names, metadata, string tensors.
+    let allocator: OpaquePointer
+
+    /// The library in the first place that has one.
+    static func find(_ search: ONNXRuntimeSearch) throws(EngineError) -> ONNXRuntimeLibrary {
+        let places = search.places
+        for place in places {
+            guard let path = ONNXRuntimeSearch.library(at: place) else { continue }
+            let isFile = path.contains("/")
+            if let library = try Self.open(path, isFile: isFile) { return library }
+        }
+        throw .onnxRuntime(
+            .engineMissing,
+            "ONNX Runtime is not installed; looked for it in \(places.joined(separator: ", ")): "
+                + Self.remedy
+        )
+    }
+
+    /// The library of that path. `nil` if the loader knows no library of a bare name; a file that
+    /// is there and cannot be loaded is an error.
+    private static func open(
+        _ path: String,
+        isFile: Bool
+    ) throws(EngineError) -> ONNXRuntimeLibrary? {
+        try Self.loaded.withLock { (loaded) throws(EngineError) -> ONNXRuntimeLibrary? in
+            if let library = loaded[path] { return library }
+            guard let handle = dlopen(path, RTLD_NOW | RTLD_LOCAL) else {
+                guard isFile else { return nil }
+                let reason = dlerror().map { String(cString: $0) } ?? "no reason given"
+                throw Self.unsupported(path, reason)
+            }
+            let library = try ONNXRuntimeLibrary(path: path, handle: handle)
+            loaded[path] = library
+            return library
+        }
+    }
+
+    private init(path: String, handle: UnsafeMutableRawPointer) throws(EngineError) {
+        guard let base = ONNXRuntimeAPI.Base(library: handle) else {
+            throw Self.unsupported(path, "it has no OrtGetApiBase")
+        }
+        let version = base.version
+        guard let table = base.table() else {
+            throw Self.unsupported(
+                path,
+                "its version is \(version), Roost needs 1.\(ONNXRuntimeAPI.versionMin) or newer"
+            )
+        }
+        let api = ONNXRuntimeAPI(table: table, hasShapeReferences: base.hasShapeReferences)
+        self.path = path
+        self.version = version
+        self.api = api
+
+        var environment: OpaquePointer?
+        var memoryInfo: OpaquePointer?
+        var allocator: OpaquePointer?
+        // What ONNX Runtime has to say comes back as a status too; without a logger of ours it
+        // would also go to stderr, a line for every failed run.
+        try api.check(
+            api.createEnv({ _, _, _, _, _, _ in }, nil, ORTLogLevel.fatal, "roost", &environment),
+            .engineUnsupported,
+            "ONNX Runtime cannot start"
+        )
+        try api.check(
+            api.createCPUMemoryInfo(ORTAllocatorType.device, ORTMemoryType.default, &memoryInfo),
+            .engineUnsupported,
+            "ONNX Runtime cannot start"
+        )
+        try api.check(
+            api.getDefaultAllocator(&allocator),
+            .engineUnsupported,
+            "ONNX Runtime cannot start"
+        )
+        self.environment = environment!
+        self.memoryInfo = memoryInfo!
+        self.allocator = allocator!
+    }
+
+    private static func unsupported(_ path: String, _ reason: String) -> EngineError {
+        .onnxRuntime(
+            .engineUnsupported,
+            "the ONNX Runtime in \(path) cannot be used: \(reason); \(Self.remedy)"
+        )
+    }
+}

@@ -1,0 +1,124 @@
+internal import RoostWire
+
+extension ONNXRuntimeSession {
+    /// The tensor that a value is. Numbers stay where they are, BYTES are copied.
+    ///
+    /// - Parameter inputs: the tensors that the run was given. A model may hand one of them through,
+    ///   and then its memory is not the value's.
+    func tensor(of value: ONNXRuntimeValue, inputs: [Tensor]) throws(EngineError) -> Tensor {
+        let (element, shape) = try self.typeAndShape(of: value)
+        guard let datatype = DataType(onnxElementType: element), let count = shape.elementCount
+        else {
+            throw self.executionFailed("an output of shape \(shape) cannot be carried")
+        }
+        guard let width = datatype.byteWidth else {
+            return try self.bytesTensor(of: value, shape: shape, count: count)
+        }
+        let byteCount = count * width
+        var data: UnsafeMutableRawPointer?
+        if byteCount > 0 {
+            try self.check(self.library.api.getData(value.handle, &data))
+        }
+        let storage: TensorStorage
+        if let data, !inputs.contains(where: { $0.contains(data) }) {
+            storage = TensorStorage(base: data, byteCount: byteCount, owner: value)
+        } else {
+            storage = TensorStorage(byteCount: byteCount) { target in
+                guard let data else { return }
+                target.copyMemory(from: UnsafeRawBufferPointer(start: data, count: byteCount))
+            }
+        }
+        return Tensor(datatype: datatype, shape: shape, storage: storage, byteCount: byteCount)
+    }
+
+    private func typeAndShape(
+        of value: ONNXRuntimeValue
+    ) throws(EngineError) -> (element: Int32, shape: Shape) {
+        let api = self.library.api
+        var element: Int32 = 0
+        var rank = 0
+        if let getShapeReference = api.getShapeReference {
+            // The dimensions are the value's own.
+            var dimensions: UnsafePointer<Int64>?
+            try self.check(getShapeReference(value.handle, &element, &dimensions, &rank))
+            return (element, try self.shape(UnsafeBufferPointer(start: dimensions, count: rank)))
+        }
+        var info: OpaquePointer?
+        try self.check(api.getTensorInfo(value.handle, &info))
+        defer { api.releaseTensorInfo(info) }
+        try self.check(api.getElementType(info!, &element))
+        try self.check(api.getDimensionCount(info!, &rank))
+        var dimensions = [Int64](repeating: 0, count: rank)
+        try self.check(api.getDimensions(info!, &dimensions, rank))
+        let shape = try dimensions.withUnsafeBufferPointer { (dimensions) throws(EngineError) in
+            try self.shape(dimensions)
+        }
+        return (element, shape)
+    }
+
+    private func shape(_ dimensions: UnsafeBufferPointer<Int64>) throws(EngineError) -> Shape {
+        var shape = Shape()
+        for dimension in dimensions {
+            guard shape.append(Int(dimension)) else {
+                throw self.executionFailed(
+                    "an output has \(dimensions.count) dimensions, more than \(Shape.rankMax)"
+                )
+            }
+        }
+        return shape
+    }
+
+    private func bytesTensor(
+        of value: ONNXRuntimeValue,
+        shape: Shape,
+        count: Int
+    ) throws(EngineError) -> Tensor {
+        var contentBytes = 0
+        if count > 0 {
+            try self.check(self.library.api.getStringsByteCount(value.handle, &contentBytes))
+        }
+        let prefixBytes = 4 * count
+        let byteCount = prefixBytes + contentBytes
+        let storage = try TensorStorage(byteCount: byteCount) { (target) throws(EngineError) in
+            guard count > 0 else { return }
+            var offsets = [Int](repeating: 0, count: count)
+            // The strings come in one piece. They are put at the end of the memory and moved to
+            // their places from the front: no place reaches beyond the end of its own string, so
+            // none covers a string that has yet to be moved.
+            let content = target.baseAddress! + prefixBytes
+            try self.check(
+                self.library.api.getStrings(value.handle, content, contentBytes, &offsets, count)
+            )
+            for index in 0..<count {
+                let end = index + 1 < count ? offsets[index + 1] : contentBytes
+                let place = target.baseAddress! + 4 * index + offsets[index]
+                guard let length = UInt32(exactly: end - offsets[index]) else {
+                    throw self.executionFailed("an output has a string of 4 GiB or more")
+                }
+                let source = content + offsets[index]
+                (place + 4).copyMemory(from: source, byteCount: Int(length))
+                place.storeBytes(of: length.littleEndian, as: UInt32.self)
+            }
+        }
+        return Tensor(datatype: .bytes, shape: shape, storage: storage, byteCount: byteCount)
+    }
+
+    private func check(_ status: OpaquePointer?) throws(EngineError) {
+        try self.library.api.check(
+            status,
+            .executionFailed,
+            "an output of model '\(self.source)' cannot be read"
+        )
+    }
+
+    private func executionFailed(_ reason: String) -> EngineError {
+        .onnxRuntime(.executionFailed, "model '\(self.source)' failed: \(reason)")
+    }
+}
+
+extension Tensor {
+    fileprivate func contains(_ address: UnsafeMutableRawPointer) -> Bool {
+        let start = self.storage.base + self.byteOffset
+        return address >= start && address < start + self.byteCount
+    }
+}
