@@ -1,0 +1,196 @@
+/// Which workers a client asks for. Empty fields match everything.
+package struct Selector: Hashable, Sendable {
+    package var model: String
+    package var version: UInt32
+    package var zone: String
+
+    package init(model: String = "", version: UInt32 = 0, zone: String = "") {
+        self.model = model
+        self.version = version
+        self.zone = zone
+    }
+
+    package func matches(_ record: WorkerRecord) -> Bool {
+        (self.zone.isEmpty || self.zone == record.zone)
+            && (self.model.isEmpty || record.serves(self.model, version: self.version))
+    }
+
+    init(from reader: inout WireReader) throws(WireError) {
+        self.model = try reader.string()
+        self.version = try reader.integer()
+        self.zone = try reader.string()
+    }
+    func encode(to writer: inout WireWriter) {
+        writer.string(self.model)
+        writer.integer(self.version)
+        writer.string(self.zone)
+    }
+}
+
+/// LOOKUP, client to broker: the list once, answered by SNAPSHOT with the same request id.
+package struct Lookup: WireMessage, Hashable {
+    package static let type = MessageType.lookup
+    package var selector: Selector
+    /// Hold the answer until a worker matches, at most this long; zero: answer at once.
+    package var wait: Duration
+
+    package init(selector: Selector = Selector(), wait: Duration = .zero) {
+        self.selector = selector
+        self.wait = wait
+    }
+    package init(from reader: inout WireReader) throws(WireError) {
+        self.selector = try Selector(from: &reader)
+        self.wait = .wire(milliseconds: try reader.integer())
+    }
+    package func encode(to writer: inout WireWriter) {
+        self.selector.encode(to: &writer)
+        writer.integer(self.wait.wireMilliseconds)
+    }
+}
+
+/// WATCH, client to broker: the list now and every change from then on.
+package struct Watch: WireMessage, Hashable {
+    package static let type = MessageType.watch
+    package var selector: Selector
+    /// What the client has already: the broker's epoch and the last sequence; 0 and 0 for nothing.
+    package var epoch: UInt64
+    package var sequence: UInt64
+    /// How many SNAPSHOT and DELTA messages may be sent before the next CREDIT.
+    package var credit: UInt32
+
+    package init(
+        selector: Selector = Selector(),
+        epoch: UInt64 = 0,
+        sequence: UInt64 = 0,
+        credit: UInt32
+    ) {
+        self.selector = selector
+        self.epoch = epoch
+        self.sequence = sequence
+        self.credit = credit
+    }
+    package init(from reader: inout WireReader) throws(WireError) {
+        self.selector = try Selector(from: &reader)
+        self.epoch = try reader.integer()
+        self.sequence = try reader.integer()
+        self.credit = try reader.integer()
+    }
+    package func encode(to writer: inout WireWriter) {
+        self.selector.encode(to: &writer)
+        writer.integer(self.epoch)
+        writer.integer(self.sequence)
+        writer.integer(self.credit)
+    }
+}
+
+/// SNAPSHOT, broker to client: one part of the whole list. `aux` is the broker's epoch.
+package struct Snapshot: WireMessage, Hashable {
+    package static let type = MessageType.snapshot
+    /// The registry's sequence that the list is of.
+    package var sequence: UInt64
+    /// 0, 1, ...
+    package var part: UInt16
+    package var parts: UInt16
+    /// `false` from a broker that started a moment ago: workers may be missing, so the client adds
+    /// and does not remove.
+    package var complete: Bool
+    package var records: [WorkerRecord]
+
+    package init(
+        sequence: UInt64,
+        part: UInt16 = 0,
+        parts: UInt16 = 1,
+        complete: Bool,
+        records: [WorkerRecord]
+    ) {
+        self.sequence = sequence
+        self.part = part
+        self.parts = parts
+        self.complete = complete
+        self.records = records
+    }
+    package init(from reader: inout WireReader) throws(WireError) {
+        self.sequence = try reader.integer()
+        self.part = try reader.integer()
+        self.parts = try reader.integer()
+        self.complete = try reader.boolean()
+        self.records = try reader.list(limit: WireLimits.recordsMax, WorkerRecord.init(from:))
+        guard self.part < self.parts else { throw WireError(.badValue) }
+    }
+    package func encode(to writer: inout WireWriter) {
+        writer.integer(self.sequence)
+        writer.integer(self.part)
+        writer.integer(self.parts)
+        writer.boolean(self.complete)
+        writer.list(self.records) { $1.encode(to: &$0) }
+    }
+}
+
+/// DELTA, broker to client: what changed between two sequences. `aux` is the broker's epoch.
+package struct Delta: WireMessage, Hashable {
+    package static let type = MessageType.delta
+
+    /// A worker that is no longer listed.
+    package struct Removal: Hashable, Sendable {
+        /// Why it went. The numbers are the wire's.
+        package enum Why: UInt8, Hashable, Sendable {
+            /// Silent for longer than its lease.
+            case expired = 1
+            /// It said good-bye.
+            case deregistered = 2
+            /// It no longer matches what the client watches.
+            case unmatched = 3
+        }
+        package var workerID: String
+        package var incarnation: UInt64
+        package var why: Why
+
+        package init(workerID: String, incarnation: UInt64, why: Why) {
+            self.workerID = workerID
+            self.incarnation = incarnation
+            self.why = why
+        }
+    }
+
+    package var sequence: UInt64
+    /// The sequence of the message before; if it is not the client's, the client watches anew.
+    package var previous: UInt64
+    package var upserts: [WorkerRecord]
+    package var removals: [Removal]
+
+    package init(
+        sequence: UInt64,
+        previous: UInt64,
+        upserts: [WorkerRecord] = [],
+        removals: [Removal] = []
+    ) {
+        self.sequence = sequence
+        self.previous = previous
+        self.upserts = upserts
+        self.removals = removals
+    }
+    package init(from reader: inout WireReader) throws(WireError) {
+        self.sequence = try reader.integer()
+        self.previous = try reader.integer()
+        self.upserts = try reader.list(limit: WireLimits.recordsMax, WorkerRecord.init(from:))
+        self.removals = try reader.list(limit: WireLimits.recordsMax) {
+            (reader) throws(WireError) in
+            let workerID = try reader.string()
+            let incarnation = try reader.integer(UInt64.self)
+            guard let why = Removal.Why(rawValue: try reader.integer()) else {
+                throw WireError(.badValue)
+            }
+            return Removal(workerID: workerID, incarnation: incarnation, why: why)
+        }
+    }
+    package func encode(to writer: inout WireWriter) {
+        writer.integer(self.sequence)
+        writer.integer(self.previous)
+        writer.list(self.upserts) { $1.encode(to: &$0) }
+        writer.list(self.removals) { writer, removal in
+            writer.string(removal.workerID)
+            writer.integer(removal.incarnation)
+            writer.integer(removal.why.rawValue)
+        }
+    }
+}

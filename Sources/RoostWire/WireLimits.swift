@@ -1,0 +1,34 @@
+/// The bounds of the wire: what is over them is refused by the decoder, so that no peer can make
+/// another hold or do more than this.
+package enum WireLimits {
+    /// The size of frame 0's fixed part.
+    package static let headerBytes = 56
+    /// The largest frame. ZMTP's heartbeats count completed frames only, so a frame must cross the
+    /// slowest link that we serve well within the heartbeat's timeout (PROTOCOL, §3).
+    package static let frameBytesMax = 1 << 20
+    /// The largest meta part of a frame 0.
+    package static let metaBytesMax = 256 << 10
+    /// What the tensors inside frame 0 may take together; larger ones travel in their own frames.
+    package static let inlineBytesMax = 4 << 10
+    /// The largest number of payload frames behind frame 0.
+    package static let payloadFramesMax = 64
+    /// The largest payload of one message.
+    package static let payloadBytesMax = payloadFramesMax * frameBytesMax
+    /// The longest name of a model, tensor, worker or zone.
+    package static let nameBytesMax = 255
+    /// The longest explanation in an ERROR.
+    package static let detailBytesMax = 2048
+    /// The longest value of a model's metadata, its label names among them.
+    package static let metadataValueBytesMax = 60_000
+    package static let metadataEntriesMax = 32
+    /// The most inputs, or outputs, of one request.
+    package static let tensorsMax = 64
+    /// The most endpoints of one worker.
+    package static let endpointsMax = 16
+    /// The most models, each version counted, of one worker.
+    package static let modelsMax = 256
+    /// The most worker records in one part of a snapshot or in one delta.
+    package static let recordsMax = 1024
+    /// What the records of one part of a snapshot may take (the part that crosses it is the last).
+    package static let snapshotPartBytes = 64 << 10
+}

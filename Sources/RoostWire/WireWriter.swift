@@ -1,0 +1,64 @@
+/// Writes the wire's little-endian fields in order: into memory, or nowhere, to learn the size.
+///
+/// An encoder is run twice, first without memory and then into a buffer of just that size, so that
+/// a frame is written once, in place.
+package struct WireWriter {
+    private let base: UnsafeMutableRawPointer?
+    /// How many bytes have been written so far.
+    package private(set) var offset = 0
+
+    /// A writer that only counts.
+    package init() { self.base = nil }
+
+    /// A writer into `base`, which must have room for all that is written.
+    package init(into base: UnsafeMutableRawPointer) { self.base = base }
+
+    @inline(__always)
+    package mutating func integer<T: FixedWidthInteger & BitwiseCopyable>(_ value: T) {
+        self.base?.storeBytes(of: value.littleEndian, toByteOffset: self.offset, as: T.self)
+        self.offset += MemoryLayout<T>.size
+    }
+
+    package mutating func raw(_ bytes: UnsafeRawBufferPointer) {
+        if let base = self.base, let source = bytes.baseAddress {
+            (base + self.offset).copyMemory(from: source, byteCount: bytes.count)
+        }
+        self.offset += bytes.count
+    }
+
+    /// A 16-bit length and the bytes; text over `limit` bytes is cut at a character's border.
+    package mutating func string(_ string: String, limit: Int = WireLimits.nameBytesMax) {
+        var string = string
+        if string.utf8.count > limit {
+            var cut = string.utf8.index(string.startIndex, offsetBy: limit)
+            while cut.samePosition(in: string.unicodeScalars) == nil {
+                cut = string.utf8.index(before: cut)
+            }
+            string = String(string[..<cut])
+        }
+        self.integer(UInt16(string.utf8.count))
+        string.withUTF8 { self.raw(UnsafeRawBufferPointer($0)) }
+    }
+
+    /// A 16-bit count and the elements.
+    package mutating func list<Elements: Collection>(
+        _ elements: Elements,
+        _ write: (inout WireWriter, Elements.Element) -> Void
+    ) {
+        precondition(elements.count <= Int(UInt16.max), "a list of \(elements.count) elements")
+        self.integer(UInt16(elements.count))
+        for element in elements { write(&self, element) }
+    }
+
+    package mutating func boolean(_ value: Bool) { self.integer(UInt8(value ? 1 : 0)) }
+
+    package mutating func instanceID(_ instance: InstanceID) {
+        self.integer(instance.high)
+        self.integer(instance.low)
+    }
+
+    /// Zeros up to the next multiple of eight.
+    package mutating func padToEight() {
+        while self.offset % 8 != 0 { self.integer(UInt8(0)) }
+    }
+}

@@ -1,0 +1,123 @@
+/// What a worker says of itself, and the broker tells clients: who it is, where, and what it serves.
+///
+/// A worker is the only writer of its record. Of two records with one `workerID` the one with the
+/// higher `incarnation` holds, and of one incarnation the one with the higher `revision`.
+package struct WorkerRecord: Hashable, Sendable {
+    /// The states that presence distinguishes. The numbers are the wire's.
+    package enum State: UInt8, Hashable, Sendable, CaseIterable {
+        /// Registered, not yet serving.
+        case joining = 1
+        case ready = 2
+        /// Beats, but its executions make no progress.
+        case degraded = 3
+        /// Finishes what it has and takes nothing new.
+        case draining = 4
+        /// Silent; not yet given up.
+        case suspect = 5
+    }
+
+    /// The worker's stable name.
+    package var workerID: String
+    /// Which life of that worker: higher is later.
+    package var incarnation: UInt64
+    /// The process; it is the `sender` of all its messages.
+    package var instance: InstanceID
+    /// Raised at every change of the record.
+    package var revision: UInt64
+    package var state: State
+    package var zone: String
+    /// How many requests it executes at once.
+    package var slots: UInt32
+    /// How many requests it accepts beyond those.
+    package var queueMax: UInt32
+    /// Where clients reach it; the first that works.
+    package var endpoints: [Endpoint]
+    package var models: [ModelRecord]
+
+    package init(
+        workerID: String,
+        incarnation: UInt64,
+        instance: InstanceID,
+        revision: UInt64 = 1,
+        state: State = .joining,
+        zone: String = "",
+        slots: UInt32 = 1,
+        queueMax: UInt32 = 0,
+        endpoints: [Endpoint] = [],
+        models: [ModelRecord] = []
+    ) {
+        self.workerID = workerID
+        self.incarnation = incarnation
+        self.instance = instance
+        self.revision = revision
+        self.state = state
+        self.zone = zone
+        self.slots = slots
+        self.queueMax = queueMax
+        self.endpoints = endpoints
+        self.models = models
+    }
+
+    /// Whether it serves that model in that version (0: any).
+    package func serves(_ model: some StringProtocol, version: UInt32) -> Bool {
+        self.models.contains { $0.name == model && (version == 0 || $0.version == version) }
+    }
+}
+
+/// One version of a model that a worker serves.
+package struct ModelRecord: Hashable, Sendable {
+    package var name: String
+    package var version: UInt32
+    /// FNV-1a of the signature: workers that differ in it do not serve the same thing.
+    package var signatureDigest: UInt64
+
+    package init(name: String, version: UInt32, signatureDigest: UInt64 = 0) {
+        self.name = name
+        self.version = version
+        self.signatureDigest = signatureDigest
+    }
+}
+
+extension WorkerRecord {
+    package init(from reader: inout WireReader) throws(WireError) {
+        self.workerID = try reader.string()
+        self.incarnation = try reader.integer()
+        self.instance = try reader.instanceID()
+        self.revision = try reader.integer()
+        guard let state = State(rawValue: try reader.integer()) else { throw WireError(.badValue) }
+        self.state = state
+        self.zone = try reader.string()
+        self.slots = try reader.integer()
+        self.queueMax = try reader.integer()
+        self.endpoints = try reader.list(limit: WireLimits.endpointsMax) {
+            (reader) throws(WireError) in
+            let text = try reader.string()
+            do { return try Endpoint(text) } catch { throw WireError(.badValue) }
+        }
+        self.models = try reader.list(limit: WireLimits.modelsMax) { (reader) throws(WireError) in
+            ModelRecord(
+                name: try reader.string(),
+                version: try reader.integer(),
+                signatureDigest: try reader.integer()
+            )
+        }
+        guard !self.workerID.isEmpty else { throw WireError(.badValue) }
+    }
+
+    package func encode(to writer: inout WireWriter) {
+        writer.string(self.workerID)
+        writer.integer(self.incarnation)
+        writer.instanceID(self.instance)
+        writer.integer(self.revision)
+        writer.integer(self.state.rawValue)
+        writer.string(self.zone)
+        writer.integer(self.slots)
+        writer.integer(self.queueMax)
+        writer.list(self.endpoints) { $0.string($1.address) }
+        writer.list(self.models) { writer, model in
+            writer.string(model.name)
+            writer.integer(model.version)
+            writer.integer(model.signatureDigest)
+        }
+    }
+}

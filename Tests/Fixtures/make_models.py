@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+"""Writes the tiny ONNX models that the tests serve, in NAME/VERSION layout.
+
+Run by hand, from anywhere; its output is committed:
+
+    pip install numpy onnx onnxruntime
+    python Tests/Fixtures/make_models.py
+
+models/identity     x FP32 [n] -> y FP32 [n], the same values
+models/echo_bytes   text STRING [n] -> echo STRING [n], the same strings
+models/types        in_TYPE [n] -> out_TYPE [n], for each of the types below
+models/matrix       a FP32 [rows, 4] -> b FP32 [rows, 2] = a x W, W differing between 1 and 2
+models/slow         iterations INT64 [] -> sum FP32 [] = iterations, by as many 64x64 products
+models/scalar       s FP32 [] -> t FP32 [] = 2 s
+broken-models/broken   a file that is no ONNX model
+"""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+FIXTURES = Path(__file__).resolve().parent
+
+TYPES = {
+    "BOOL": TensorProto.BOOL,
+    "UINT8": TensorProto.UINT8, "UINT16": TensorProto.UINT16,
+    "UINT32": TensorProto.UINT32, "UINT64": TensorProto.UINT64,
+    "INT8": TensorProto.INT8, "INT16": TensorProto.INT16,
+    "INT32": TensorProto.INT32, "INT64": TensorProto.INT64,
+    "FP16": TensorProto.FLOAT16, "FP32": TensorProto.FLOAT, "FP64": TensorProto.DOUBLE,
+    "BF16": TensorProto.BFLOAT16,
+}
+
+# b = a x W. Version 1 sums the even and the odd columns; version 2 reverses and weighs them.
+MATRIX = {
+    1: np.array([[1, 0], [0, 1], [1, 0], [0, 1]], np.float32),
+    2: np.array([[4, -1], [3, -2], [2, -3], [1, -4]], np.float32),
+}
+
+
+def value(name, type, shape):
+    return helper.make_tensor_value_info(name, type, shape)
+
+
+def save(name, version, doc, nodes, inputs, outputs, initializers=()):
+    """Checks the model, loads it into onnxruntime and writes it."""
+    graph = helper.make_graph(nodes, name, inputs, outputs, list(initializers))
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8,
+        producer_name="roost tests", model_version=version, doc_string=doc)
+    onnx.checker.check_model(model, full_check=True)
+    onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    path = FIXTURES / "models" / name / str(version) / "model.onnx"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, path)
+    print(f"{path.relative_to(FIXTURES)}: {path.stat().st_size} bytes")
+
+
+def identity():
+    save("identity", 1, "Returns its input.",
+         [helper.make_node("Identity", ["x"], ["y"])],
+         [value("x", TensorProto.FLOAT, ["n"])], [value("y", TensorProto.FLOAT, ["n"])])
+
+
+def echo_bytes():
+    save("echo_bytes", 1, "Returns its strings.",
+         [helper.make_node("Identity", ["text"], ["echo"])],
+         [value("text", TensorProto.STRING, ["n"])], [value("echo", TensorProto.STRING, ["n"])])
+
+
+def types():
+    save("types", 1, "Returns one input of each element type.",
+         [helper.make_node("Identity", [f"in_{name}"], [f"out_{name}"]) for name in TYPES],
+         [value(f"in_{name}", type, ["n"]) for name, type in TYPES.items()],
+         [value(f"out_{name}", type, ["n"]) for name, type in TYPES.items()])
+
+
+def matrix():
+    for version, weight in MATRIX.items():
+        save("matrix", version, f"Multiplies by a fixed 4x2 matrix, number {version}.",
+             [helper.make_node("MatMul", ["a", "weight"], ["b"])],
+             [value("a", TensorProto.FLOAT, ["rows", 4])],
+             [value("b", TensorProto.FLOAT, ["rows", 2])],
+             [numpy_helper.from_array(weight, "weight")])
+
+
+def slow():
+    # The state starts as zeros. Each round multiplies it by the identity, which is the work, and
+    # adds 1/4096 to each of its 4096 elements, so that the sum counts the rounds, and proves them.
+    # The matrices are made when the model is loaded, which keeps the file small.
+    def filled(name, number):
+        filling = helper.make_tensor("value", TensorProto.FLOAT, [1], [number])
+        return helper.make_node("ConstantOfShape", ["shape"], [name], value=filling)
+
+    body = helper.make_graph(
+        [helper.make_node("MatMul", ["state", "unit"], ["product"]),
+         helper.make_node("Add", ["product", "increment"], ["next_state"]),
+         helper.make_node("Identity", ["going_on"], ["next_going_on"])],
+        "round",
+        [value("round_number", TensorProto.INT64, []), value("going_on", TensorProto.BOOL, []),
+         value("state", TensorProto.FLOAT, [64, 64])],
+        [value("next_going_on", TensorProto.BOOL, []),
+         value("next_state", TensorProto.FLOAT, [64, 64])])
+    save("slow", 1, "Keeps the processor busy for as many rounds as asked for.",
+         [filled("zeros", 0.0), helper.make_node("EyeLike", ["zeros"], ["unit"]),
+          helper.make_node("Loop", ["iterations", "", "zeros"], ["final"], body=body),
+          helper.make_node("ReduceSum", ["final"], ["sum"], keepdims=0)],
+         [value("iterations", TensorProto.INT64, [])], [value("sum", TensorProto.FLOAT, [])],
+         [numpy_helper.from_array(np.array([64, 64], np.int64), "shape"),
+          numpy_helper.from_array(np.array(1 / 4096, np.float32), "increment")])
+
+
+def scalar():
+    save("scalar", 1, "Doubles a scalar.",
+         [helper.make_node("Mul", ["s", "two"], ["t"])],
+         [value("s", TensorProto.FLOAT, [])], [value("t", TensorProto.FLOAT, [])],
+         [numpy_helper.from_array(np.array(2, np.float32), "two")])
+
+
+def broken():
+    path = FIXTURES / "broken-models" / "broken" / "1" / "model.onnx"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes((b"This is not an ONNX model.\n" * 19)[:500])
+    print(f"{path.relative_to(FIXTURES)}: {path.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    for make in (identity, echo_bytes, types, matrix, slow, scalar, broken):
+        make()
