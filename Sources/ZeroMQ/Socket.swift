@@ -32,7 +32,7 @@ package final class Socket {
     private let handle: SocketHandle
     private unowned let reactor: Reactor
     /// The socket's place in the reactor.
-    let slot: Int
+    package let slot: Int
     /// Whether the reactor must drain the socket before it sleeps.
     var isDirty = false
     private var isClosed = false
@@ -103,11 +103,15 @@ package final class Socket {
         (self.handle.events() & ZMQ_POLLOUT) != 0
     }
 
-    /// Closes the socket; what is queued is dropped.
-    package func close() {
+    /// Closes the socket.
+    ///
+    /// - Parameter linger: how long libzmq may go on sending what is queued; then it is dropped.
+    package func close(linger: Duration = .zero) {
         guard !self.isClosed else { return }
         self.isClosed = true
         self.reactor.remove(self)
+        // It can only fail for a socket that is none, and then what is queued is lost anyway.
+        if linger > .zero { try? self.handle.set(ZMQ_LINGER, linger.milliseconds) }
         self.handle.close()
     }
 }

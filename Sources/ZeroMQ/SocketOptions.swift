@@ -54,7 +54,8 @@ package struct SocketOptions: Sendable {
 }
 
 extension Duration {
-    fileprivate var milliseconds: Int32 {
+    /// In whole milliseconds, as libzmq's options take them.
+    var milliseconds: Int32 {
         Int32(clamping: self.components.seconds * 1000 + self.components.attoseconds / 1_000_000_000_000_000)
     }
 }

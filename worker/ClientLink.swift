@@ -1,0 +1,67 @@
+internal import RoostWire
+
+/// A worker's side of its link to one client process.
+struct ClientLink: Sendable {
+    /// What a message of the client calls for.
+    enum Verdict: Hashable, Sendable {
+        case handle
+        /// Nothing: it came before HELLO, or from a peer that is not listened to any more.
+        case ignore
+        /// The peer broke the protocol: say so once, then ignore it.
+        case refuse
+    }
+
+    private enum State: Hashable, Sendable {
+        case fresh
+        case greeted
+        case refused
+    }
+
+    private var state = State.fresh
+    private var sequence = LinkSequence()
+    /// How many requests the client may have in flight, and has.
+    private(set) var credit = 0
+    private(set) var inFlight = 0
+    private(set) var heard: Moment
+
+    init(now: Moment) { self.heard = now }
+
+    var isGreeted: Bool { self.state == .greeted }
+
+    /// A message has come.
+    mutating func received(_ header: FrameHeader, now: Moment) -> Verdict {
+        guard self.state != .refused else { return .ignore }
+        self.heard = now
+        guard self.sequence.accept(header.linkSequence) else {
+            // The first message of a peer that meant another process is dropped without answer:
+            // on reused ports well-behaved peers talk to the wrong process.
+            if self.state == .fresh { return .ignore }
+            self.state = .refused
+            return .refuse
+        }
+        if self.state == .fresh { return header.type == .hello ? .handle : .ignore }
+        return header.type == .hello ? .refuse : .handle
+    }
+
+    /// HELLO named this process: requests may come.
+    mutating func greet(credit: Int) {
+        self.state = .greeted
+        self.credit = credit
+    }
+
+    /// Nothing more of this peer is read.
+    mutating func refuse() { self.state = .refused }
+
+    /// A request takes one credit; false if the client had none left.
+    mutating func takeCredit() -> Bool {
+        guard self.inFlight < self.credit else { return false }
+        self.inFlight += 1
+        return true
+    }
+
+    /// Its answer gives it back.
+    mutating func giveBackCredit() { self.inFlight = max(self.inFlight - 1, 0) }
+
+    /// The number of the next message to the client.
+    mutating func nextSequence() -> UInt64 { self.sequence.next() }
+}

@@ -1,0 +1,218 @@
+internal import Glibc
+internal import RoostEngine
+internal import RoostWire
+internal import Synchronization
+internal import ZeroMQ
+
+/// The threads that execute models: the thin owner of the ``Scheduler``.
+///
+/// Executions block and use deep stacks, so they run neither on the reactor's thread nor on Swift's
+/// pool. Each thread has its own lane on every session it has run.
+final class ExecutorPool: Sendable {
+    /// Takes finished jobs, on an executor's thread.
+    typealias Finished = @Sendable ([Job]) -> Void
+
+    private struct State {
+        var scheduler: Scheduler<Job>
+        /// Threads that wait for work.
+        var idle = 0
+        var isStopping = false
+    }
+
+    private let state: Mutex<State>
+    private let wakeups: Semaphore
+    private let threads: Mutex<[pthread_t]>
+    private let sender: InstanceID
+    private let finished: Finished
+
+    /// The engines' kernels want more than the 2 MiB that some systems give a thread.
+    private static let stackBytes = 8 << 20
+    /// A finished job waits for others that long at most before it is handed back: with models of
+    /// a few microseconds one wake-up then serves many answers, with others it never waits.
+    private static let gatherLimit: Duration = .microseconds(20)
+    private static let gatherMax = 64
+
+    init(_ configuration: WorkerConfiguration, sender: InstanceID, finished: @escaping Finished) {
+        self.state = Mutex(
+            State(
+                scheduler: Scheduler(
+                    slots: configuration.executors,
+                    queueMax: configuration.queueMax,
+                    queueBytesMax: configuration.queueBytesMax
+                )
+            )
+        )
+        self.wakeups = Semaphore()
+        self.threads = Mutex([])
+        self.sender = sender
+        self.finished = finished
+    }
+
+    /// Starts that many threads.
+    func start(threads count: Int) throws(RoostError) {
+        for _ in 0..<count {
+            guard let thread = Thread.start(stack: Self.stackBytes, { self.run() }) else {
+                throw RoostError(.io, "cannot start an executor thread; lower --executors")
+            }
+            self.threads.withLock { $0.append(thread) }
+        }
+    }
+
+    /// Offers a turn's requests to the scheduler, under one lock and with one wake-up.
+    ///
+    /// - Returns: those that it refused, and why.
+    func submit(_ jobs: [(job: Job, byteCount: Int)]) -> [(Job, Scheduler<Job>.Refusal)] {
+        var refused: [(Job, Scheduler<Job>.Refusal)] = []
+        let wakes = self.state.withLock { state in
+            for (job, byteCount) in jobs {
+                let refusal = state.scheduler.admit(
+                    job,
+                    key: job.key,
+                    byteCount: byteCount,
+                    deadline: job.deadline
+                )
+                if let refusal { refused.append((job, refusal)) }
+            }
+            let wakes = min(state.idle, state.scheduler.queued)
+            state.idle -= wakes
+            return wakes
+        }
+        for _ in 0..<wakes { self.wakeups.signal() }
+        return refused
+    }
+
+    /// Takes a waiting request out; `nil` if it is running, finished or unknown.
+    func cancel(_ key: RequestKey) -> Job? {
+        self.state.withLock { $0.scheduler.cancel(key) }
+    }
+
+    /// Forgets what waits for a client that has gone.
+    func cancelAll(of peer: PeerID) {
+        _ = self.state.withLock { $0.scheduler.cancelAll(of: peer) }
+    }
+
+    /// From now on everything new is refused.
+    func drain() { self.state.withLock { $0.scheduler.drain() } }
+
+    /// What a heartbeat tells.
+    struct Statistics {
+        let running: Int
+        let queued: Int
+        let finished: UInt64
+        let lastProgress: Moment
+    }
+
+    var statistics: Statistics {
+        self.state.withLock {
+            Statistics(
+                running: $0.scheduler.running,
+                queued: $0.scheduler.queued,
+                finished: $0.scheduler.finished,
+                lastProgress: $0.scheduler.lastProgress
+            )
+        }
+    }
+
+    var isIdle: Bool { self.state.withLock { $0.scheduler.isIdle } }
+
+    /// Drops what waits, lets what runs end, and joins the threads. Blocks.
+    func stop() {
+        self.state.withLock {
+            $0.isStopping = true
+            _ = $0.scheduler.cancelAll()
+        }
+        let threads = self.threads.withLock { threads in
+            defer { threads = [] }
+            return threads
+        }
+        for _ in threads { self.wakeups.signal() }
+        for thread in threads { pthread_join(thread, nil) }
+    }
+
+    // MARK: An executor's thread
+
+    private enum Step {
+        case run(Job, now: Moment, load: Int)
+        case expired(Job)
+        /// Nothing waits. The thread is counted as idle unless it has jobs to hand back first.
+        case nothing
+        case stop
+    }
+
+    private func run() {
+        var lanes: [ObjectIdentifier: any Lane] = [:]
+        var done: [Job] = []
+        var gathering = Moment.never
+        while true {
+            switch self.step(mayWait: done.isEmpty) {
+            case .run(let job, let now, let load):
+                self.execute(job, now: now, load: load, lanes: &lanes)
+                let finished = Moment(nanoseconds: Reactor.monotonicNanoseconds())
+                self.state.withLock { $0.scheduler.finish(now: finished) }
+                if done.isEmpty { gathering = now }
+                done.append(job)
+                if finished - gathering >= Self.gatherLimit || done.count >= Self.gatherMax {
+                    self.flush(&done)
+                }
+            case .expired(let job):
+                job.fail(
+                    ErrorReply(.deadlineExceeded, "the deadline passed while the request waited"),
+                    flags: .notExecuted,
+                    sender: self.sender
+                )
+                done.append(job)
+            case .nothing:
+                if done.isEmpty { self.wakeups.wait() } else { self.flush(&done) }
+            case .stop:
+                self.flush(&done)
+                return
+            }
+        }
+    }
+
+    private func step(mayWait: Bool) -> Step {
+        let now = Moment(nanoseconds: Reactor.monotonicNanoseconds())
+        return self.state.withLock { state in
+            if state.isStopping { return .stop }
+            switch state.scheduler.next(now: now) {
+            case .run(let job):
+                return .run(
+                    job,
+                    now: now,
+                    load: state.scheduler.running + state.scheduler.queued - 1
+                )
+            case .expired(let job): return .expired(job)
+            case .nothing:
+                if mayWait { state.idle += 1 }
+                return .nothing
+            }
+        }
+    }
+
+    private func execute(
+        _ job: Job,
+        now: Moment,
+        load: Int,
+        lanes: inout [ObjectIdentifier: any Lane]
+    ) {
+        let id = ObjectIdentifier(job.model)
+        do throws(EngineError) {
+            let lane: any Lane
+            if let known = lanes[id] {
+                lane = known
+            } else {
+                lane = try job.model.session.makeLane()
+                lanes[id] = lane
+            }
+            job.execute(on: lane, started: now, load: load, sender: self.sender)
+        } catch {
+            job.fail(ErrorReply(.executionFailed, error.message), sender: self.sender)
+        }
+    }
+
+    private func flush(_ done: inout [Job]) {
+        guard !done.isEmpty else { return }
+        self.finished(done)
+        done.removeAll()
+    }
+}

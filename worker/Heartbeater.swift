@@ -1,0 +1,133 @@
+internal import RoostWire
+
+/// A worker's presence at one broker: connect, register, beat, and again from the start when the
+/// link or the broker is lost.
+///
+/// A value: the owner opens and closes the socket, sends what it is told to, and reports back.
+///
+/// ```
+/// waiting --time--> registering --REGISTER_OK--> registered --silence, loss--> waiting
+/// registering --no answer in `answerLimit`--> waiting        registered --UNKNOWN--> registering
+/// ```
+struct Heartbeater: Sendable {
+    enum Action: Hashable, Sendable {
+        /// Open a fresh socket to the broker and send REGISTER as its first message.
+        case connect
+        /// Send REGISTER on the open socket.
+        case register
+        case beat
+        /// Close the socket.
+        case disconnect
+        /// The broker refuses us for good reason; people should hear of it.
+        case report(String)
+    }
+
+    private enum State: Hashable, Sendable {
+        /// No socket; the next attempt is due then.
+        case waiting(until: Moment)
+        /// REGISTER was sent; the answer is due then.
+        case registering(until: Moment)
+        /// Registered; the broker was last heard then.
+        case registered(nextBeat: Moment, heard: Moment)
+        case stopped
+    }
+
+    /// A broker that says nothing for this long is gone.
+    static let silenceLimit: Duration = .seconds(3)
+    /// REGISTER is answered within this time.
+    static let answerLimit: Duration = .seconds(2)
+
+    private var state: State
+    private var backoff = Backoff()
+    private var interval: Duration
+    private var wasReported = false
+
+    init(interval: Duration, now: Moment) {
+        self.interval = interval
+        self.state = .waiting(until: now)
+    }
+
+    /// When ``tick(now:jitter:)`` is due.
+    var deadline: Moment {
+        switch self.state {
+        case .waiting(let until), .registering(let until): until
+        case .registered(let nextBeat, let heard): min(nextBeat, heard + Self.silenceLimit)
+        case .stopped: .never
+        }
+    }
+
+    var isRegistered: Bool {
+        if case .registered = self.state { true } else { false }
+    }
+
+    /// Time has passed.
+    mutating func tick(now: Moment, jitter: Double) -> [Action] {
+        guard now >= self.deadline else { return [] }
+        switch self.state {
+        case .waiting:
+            self.state = .registering(until: now + Self.answerLimit)
+            return [.connect]
+        case .registering:
+            return self.lost(now: now, jitter: jitter)
+        case .registered(_, let heard):
+            if now - heard >= Self.silenceLimit { return self.lost(now: now, jitter: jitter) }
+            self.state = .registered(nextBeat: now + self.spaced(jitter), heard: heard)
+            return [.beat]
+        case .stopped:
+            return []
+        }
+    }
+
+    /// The record changed: a registered broker hears of it at once.
+    mutating func recordChanged(now: Moment) -> [Action] {
+        guard case .registered = self.state else { return [] }
+        self.state = .registering(until: now + Self.answerLimit)
+        return [.register]
+    }
+
+    /// REGISTER_OK came.
+    mutating func accepted(_ answer: RegisterOK, now: Moment, jitter: Double) -> [Action] {
+        guard case .registering = self.state else { return [] }
+        self.backoff.reset()
+        self.wasReported = false
+        self.interval = max(answer.heartbeatInterval, .milliseconds(10))
+        // The first beat at once: it says READY.
+        self.state = .registered(nextBeat: now, heard: now)
+        return self.tick(now: now, jitter: jitter)
+    }
+
+    /// HB_ACK or another sign of life came; `knownRevision` is what the broker holds.
+    mutating func heard(knownRevision: UInt64, revision: UInt64, now: Moment) -> [Action] {
+        guard case .registered(let nextBeat, _) = self.state else { return [] }
+        self.state = .registered(nextBeat: nextBeat, heard: now)
+        return knownRevision == revision ? [] : self.recordChanged(now: now)
+    }
+
+    /// UNKNOWN came: the broker lost our lease.
+    mutating func unknown(now: Moment) -> [Action] { self.recordChanged(now: now) }
+
+    /// ERROR came: the broker does not take the record.
+    mutating func refused(_ error: ErrorReply, now: Moment, jitter: Double) -> [Action] {
+        guard self.state != .stopped else { return [] }
+        self.state = .waiting(
+            until: now + max(error.backoff, .seconds(1), self.backoff.next(jitter: jitter))
+        )
+        defer { self.wasReported = true }
+        return self.wasReported ? [.disconnect] : [.disconnect, .report(error.detail)]
+    }
+
+    /// The link was lost, or the broker said good-bye.
+    mutating func lost(now: Moment, jitter: Double) -> [Action] {
+        guard self.state != .stopped else { return [] }
+        self.state = .waiting(until: now + self.backoff.next(jitter: jitter))
+        return [.disconnect]
+    }
+
+    /// The worker ends.
+    mutating func stop() { self.state = .stopped }
+
+    /// Beats are spread by 10 % either way, or a fleet that started together beats together.
+    private func spaced(_ jitter: Double) -> Duration {
+        .nanoseconds(Int64(Double(self.interval.nanoseconds) * (0.9 + 0.2 * jitter)))
+    }
+}

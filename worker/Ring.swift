@@ -1,0 +1,46 @@
+/// A first-in, first-out queue in one array that is used round and round.
+struct Ring<Element: Sendable>: Sendable {
+    private var slots: [Element?] = Array(repeating: nil, count: 16)
+    private var head = 0
+    private(set) var count = 0
+
+    init() {}
+
+    mutating func append(_ element: Element) {
+        if self.count == self.slots.count { self.grow() }
+        self.slots[(self.head + self.count) & (self.slots.count - 1)] = element
+        self.count += 1
+    }
+
+    mutating func popFirst() -> Element? {
+        guard self.count > 0 else { return nil }
+        let element = self.slots[self.head].take()
+        self.head = (self.head + 1) & (self.slots.count - 1)
+        self.count -= 1
+        return element
+    }
+
+    /// Removes the first element that matches; the order of the others stays.
+    mutating func removeFirst(where matches: (Element) -> Bool) -> Element? {
+        let mask = self.slots.count - 1
+        for offset in 0..<self.count {
+            guard let element = self.slots[(self.head + offset) & mask], matches(element) else {
+                continue
+            }
+            for later in offset..<(self.count - 1) {
+                self.slots[(self.head + later) & mask] = self.slots[(self.head + later + 1) & mask]
+            }
+            self.slots[(self.head + self.count - 1) & mask] = nil
+            self.count -= 1
+            return element
+        }
+        return nil
+    }
+
+    private mutating func grow() {
+        // The size stays a power of two: positions are masked, not divided.
+        let ordered = (0..<self.count).map { self.slots[(self.head + $0) & (self.slots.count - 1)] }
+        self.slots = ordered + Array(repeating: nil, count: ordered.count)
+        self.head = 0
+    }
+}

@@ -1,0 +1,64 @@
+internal import Glibc
+
+/// Starts threads of our own.
+enum Thread {
+    private final class Body {
+        let run: @Sendable () -> Void
+        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+    }
+
+    /// Runs `body` on a new thread, to be joined with `pthread_join`; `nil` if the system refuses.
+    ///
+    /// Signals are blocked on it: they are for the main thread.
+    static func start(
+        stack: Int,
+        _ body: @escaping @Sendable () -> Void
+    ) -> pthread_t? {
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        defer { pthread_attr_destroy(&attributes) }
+        pthread_attr_setstacksize(&attributes, stack)
+        var blocked = sigset_t()
+        var before = sigset_t()
+        sigfillset(&blocked)
+        // A new thread inherits the mask of the one that starts it.
+        pthread_sigmask(SIG_BLOCK, &blocked, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        var thread = pthread_t()
+        let argument = Unmanaged.passRetained(Body(body))
+        let status = pthread_create(
+            &thread,
+            &attributes,
+            { argument in
+                guard let argument else { return nil }
+                Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run()
+                return nil
+            },
+            argument.toOpaque()
+        )
+        guard status == 0 else {
+            argument.release()
+            return nil
+        }
+        return thread
+    }
+}
+
+/// A counting semaphore of the C library: a futex, so that a signal nobody waits for is cheap.
+///
+/// `sem_post` and `sem_wait` may be called from any thread (sem_overview(7)); that is the promise
+/// behind `@unchecked Sendable`.
+final class Semaphore: @unchecked Sendable {
+    private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+
+    init() { sem_init(self.semaphore, 0, 0) }
+
+    deinit {
+        sem_destroy(self.semaphore)
+        self.semaphore.deallocate()
+    }
+
+    func signal() { sem_post(self.semaphore) }
+
+    func wait() { while sem_wait(self.semaphore) != 0 {} }
+}

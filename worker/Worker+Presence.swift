@@ -1,0 +1,184 @@
+internal import RoostWire
+internal import ZeroMQ
+
+// The way of presence: one link to each broker, driven by its Heartbeater.
+
+extension Worker {
+    /// Has every broker's link do what is due.
+    func beat(now: Moment) {
+        for index in self.brokerLinks.indices {
+            let actions = self.brokerLinks[index].heartbeater.tick(now: now, jitter: Self.jitter)
+            self.perform(actions, broker: index)
+        }
+        self.setTimer()
+    }
+
+    private static var jitter: Double { Double.random(in: 0..<1) }
+
+    private func perform(_ actions: [Heartbeater.Action], broker index: Int) {
+        for action in actions {
+            switch action {
+            case .connect: self.connect(index)
+            case .register: self.send(Register(record: self.record), broker: index)
+            case .beat: self.send(self.heartbeat, broker: index)
+            case .disconnect: self.disconnect(index)
+            case .report(let problem):
+                self.observe(.refusedByBroker(self.brokerLinks[index].endpoint, problem))
+            }
+        }
+    }
+
+    private var heartbeat: Heartbeat {
+        let statistics = self.pool.statistics
+        return Heartbeat(
+            revision: self.record.revision,
+            state: self.record.state,
+            inFlight: UInt32(clamping: statistics.running),
+            queued: UInt32(clamping: statistics.queued),
+            progress: statistics.finished,
+            progressAge: statistics.running == 0 ? .zero : self.now - statistics.lastProgress
+        )
+    }
+
+    // MARK: The link
+
+    private func connect(_ index: Int) {
+        self.disconnect(index)
+        do {
+            let socket = try Socket(
+                .dealer,
+                on: self.reactor,
+                options: SocketOptions(),
+                handler: self
+            )
+            self.brokerLinks[index].socket = socket
+            try socket.connect(self.brokerLinks[index].endpoint.address)
+            self.send(Register(record: self.record), broker: index)
+        } catch {
+            // Out of descriptors, or a host name that does not resolve now: try again later.
+            self.lost(index)
+        }
+    }
+
+    private func disconnect(_ index: Int) {
+        self.brokerLinks[index].socket?.close()
+        self.brokerLinks[index].socket = nil
+        self.brokerLinks[index].sequence = LinkSequence()
+    }
+
+    private func lost(_ index: Int) {
+        if self.brokerLinks[index].heartbeater.isRegistered {
+            self.observe(.brokerLost(self.brokerLinks[index].endpoint))
+        }
+        let actions = self.brokerLinks[index].heartbeater.lost(now: self.now, jitter: Self.jitter)
+        self.perform(actions, broker: index)
+        self.setTimer()
+    }
+
+    private func send(_ message: some WireMessage, broker index: Int) {
+        guard let socket = self.brokerLinks[index].socket else { return }
+        let header = FrameHeader(
+            type(of: message).type,
+            linkSequence: self.brokerLinks[index].sequence.next(),
+            sender: self.instance
+        )
+        let metaBytes = message.metaBytes
+        let frame = Message(byteCount: type(of: message).frameBytes(metaBytes: metaBytes)) {
+            message.write(header, metaBytes: metaBytes, into: $0)
+        }
+        // A loss is seen by the socket's descriptor, or by the broker's silence.
+        _ = socket.send(frame)
+    }
+
+    // MARK: Leaving
+
+    /// Tells the brokers, so that clients stop choosing this worker.
+    func announceDraining() {
+        for index in self.brokerLinks.indices where self.brokerLinks[index].socket != nil {
+            self.send(Drain(limit: self.configuration.drainLimit), broker: index)
+        }
+    }
+
+    /// Says good-bye to one broker and closes its link.
+    func depart(_ index: Int, linger: Duration) {
+        self.brokerLinks[index].heartbeater.stop()
+        if linger > .zero { self.send(Deregister(), broker: index) }
+        self.brokerLinks[index].socket?.close(linger: linger)
+        self.brokerLinks[index].socket = nil
+    }
+
+    // MARK: Receiving
+
+    func receiveFromBroker(slot: Int, descriptorFired: Bool) -> Bool {
+        guard let index = self.brokerLinks.firstIndex(where: { $0.socket?.slot == slot }),
+            let socket = self.brokerLinks[index].socket
+        else { return false }
+        do {
+            while var incoming = try socket.receiveMessage(fromPeers: false, framesMax: 0) {
+                try incoming.first.withUnsafeBytes { bytes in
+                    try self.handle(FrameView(bytes), broker: index)
+                }
+                // A message may have ended the link.
+                guard self.brokerLinks[index].socket === socket else { return false }
+            }
+        } catch {
+            // The broker's bytes make no sense, or the socket is broken: a fresh link may mend it.
+            self.lost(index)
+            return false
+        }
+        // Without reconnection a lost connection takes the socket's readiness to send with it.
+        if descriptorFired, !socket.canSend { self.lost(index) }
+        self.setTimer()
+        return false
+    }
+
+    private func handle(_ frame: FrameView, broker index: Int) throws(WireError) {
+        guard self.brokerLinks[index].sequence.accept(frame.header.linkSequence) else {
+            throw WireError(.badValue)
+        }
+        let now = self.now
+        let jitter = Self.jitter
+        let actions: [Heartbeater.Action]
+        switch frame.header.type {
+        case .registerOK:
+            let answer = try RegisterOK(frame)
+            let wasRegistered = self.brokerLinks[index].heartbeater.isRegistered
+            actions = self.brokerLinks[index].heartbeater.accepted(
+                answer,
+                now: now,
+                jitter: jitter
+            )
+            self.wasRegistered = true
+            if !wasRegistered {
+                self.observe(.registered(broker: self.brokerLinks[index].endpoint))
+            }
+        case .heartbeatAck:
+            actions = self.brokerLinks[index].heartbeater.heard(
+                knownRevision: try HeartbeatAck(frame).knownRevision,
+                revision: self.record.revision,
+                now: now
+            )
+        case .unknown:
+            actions = self.brokerLinks[index].heartbeater.unknown(now: now)
+        case .error:
+            let error = try ErrorReply(frame)
+            if error.code == .stale { self.outlive(error.value) }
+            actions = self.brokerLinks[index].heartbeater.refused(error, now: now, jitter: jitter)
+        case .goAway:
+            actions = self.brokerLinks[index].heartbeater.lost(now: now, jitter: jitter)
+        case .register, .heartbeat, .drain, .deregister, .lookup, .snapshot, .watch, .delta,
+            .hello, .helloOK, .describe, .description, .infer, .result, .cancel, .credit, .ping,
+            .pong:
+            throw WireError(.badType)
+        }
+        self.perform(actions, broker: index)
+    }
+
+    /// The broker holds a newer incarnation of us. If it never held this one, our clock was set
+    /// back, and the next registration goes above it. If it did, another process has our name;
+    /// to go above it would make the two take it from each other for ever.
+    private func outlive(_ incarnation: UInt64) {
+        guard !self.wasRegistered else { return }
+        self.record.incarnation = max(self.record.incarnation, incarnation &+ 1)
+    }
+}

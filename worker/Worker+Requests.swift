@@ -1,0 +1,409 @@
+internal import RoostEngine
+internal import RoostWire
+internal import ZeroMQ
+
+// The way of a request through the worker: received and checked here, admitted by the scheduler,
+// executed on an executor's thread, answered here.
+
+extension Worker {
+    /// How many messages one turn takes before others get theirs.
+    private static let turnMax = 256
+    /// How much of a client's requests may be under way at once, in bytes.
+    private static let creditBytes: UInt64 = 64 << 20
+
+    func receiveFromClients() -> Bool {
+        guard let socket else { return false }
+        let now = self.now
+        defer { self.submitArrivals() }
+        for _ in 0..<Self.turnMax {
+            do {
+                guard let incoming = try socket.receiveMessage(
+                    fromPeers: true,
+                    framesMax: WireLimits.payloadFramesMax
+                ) else { return false }
+                self.handle(incoming, now: now)
+            } catch {
+                // Only ETERM and ENOTSOCK are left: the socket is going away.
+                return false
+            }
+        }
+        return true
+    }
+
+    private func handle(_ incoming: consuming Incoming, now: Moment) {
+        guard let peer = incoming.peer else { return }
+        let rest = incoming.rest
+        let isOverlong = incoming.isOverlong
+        let first = incoming.takeFirst()
+        do throws(WireError) {
+            let frame = try FrameView(UnsafeRawBufferPointer(first.bytes))
+            guard self.accept(frame.header, from: peer, now: now) else { return }
+            if frame.header.type == .infer {
+                try self.infer(frame, first: first, rest, isOverlong, from: peer, now: now)
+            } else {
+                try self.control(frame, from: peer)
+            }
+        } catch {
+            self.refuse(peer)
+        }
+    }
+
+    private func accept(_ header: FrameHeader, from peer: PeerID, now: Moment) -> Bool {
+        if let index = self.clientLinks.index(forKey: peer) {
+            switch self.clientLinks.values[index].received(header, now: now) {
+            case .handle: return true
+            case .ignore: return false
+            case .refuse:
+                self.refuse(peer)
+                return false
+            }
+        }
+        guard self.clientLinks.count < self.configuration.linksMax else {
+            self.refusedMessages += 1
+            return false
+        }
+        var link = ClientLink(now: now)
+        guard link.received(header, now: now) == .handle else {
+            self.refusedMessages += 1
+            return false
+        }
+        self.clientLinks[peer] = link
+        return true
+    }
+
+    /// The peer broke the protocol. It is told once; libzmq 4.3.4 cannot drop a single peer.
+    private func refuse(_ peer: PeerID) {
+        self.refusedMessages += 1
+        guard self.clientLinks[peer] != nil else { return }
+        self.send(GoAway(reason: .protocolViolation), to: peer)
+        self.clientLinks[peer]?.refuse()
+        self.pool.cancelAll(of: peer)
+    }
+
+    private func control(_ frame: FrameView, from peer: PeerID) throws(WireError) {
+        let requestID = frame.header.requestID
+        switch frame.header.type {
+        case .hello: self.greet(try Hello(frame), peer)
+        case .describe: self.describe(try Describe(frame), peer, requestID: requestID)
+        case .ping:
+            _ = try Ping(frame)
+            self.send(Pong(load: self.load), to: peer, requestID: requestID)
+        case .cancel:
+            _ = try Cancel(frame)
+            self.cancel(RequestKey(peer: peer, requestID: requestID))
+        case .register, .registerOK, .heartbeat, .heartbeatAck, .unknown, .drain, .deregister,
+            .lookup, .snapshot, .watch, .delta, .helloOK, .goAway, .description, .infer, .result,
+            .credit, .error, .pong:
+            throw WireError(.badType)
+        }
+    }
+
+    private func greet(_ hello: Hello, _ peer: PeerID) {
+        guard hello.workerID == self.record.workerID,
+            hello.incarnation == self.record.incarnation
+        else {
+            self.send(
+                ErrorReply(
+                    .wrongPeer,
+                    "this is worker '\(self.record.workerID)', not '\(hello.workerID)' as it was"
+                ),
+                to: peer
+            )
+            self.clientLinks[peer]?.refuse()
+            return
+        }
+        let credit = min(
+            max(Int(hello.wantCredit), 1),
+            self.configuration.queueMax + self.configuration.executors
+        )
+        self.clientLinks[peer]?.greet(credit: credit)
+        self.send(
+            HelloOK(credit: UInt32(clamping: credit), load: self.load),
+            to: peer,
+            aux: Self.creditBytes
+        )
+        if self.record.state == .draining {
+            self.send(GoAway(reason: .draining), to: peer)
+        }
+    }
+
+    private var load: Load {
+        let statistics = self.pool.statistics
+        return Load(
+            inFlight: UInt32(clamping: statistics.running),
+            queued: UInt32(clamping: statistics.queued)
+        )
+    }
+
+    // MARK: INFER
+
+    private func infer(
+        _ frame: FrameView,
+        first: ReceivedFrame,
+        _ rest: [ReceivedFrame],
+        _ isOverlong: Bool,
+        from peer: PeerID,
+        now: Moment
+    ) throws(WireError) {
+        let key = RequestKey(peer: peer, requestID: frame.header.requestID)
+        guard self.clientLinks[peer]?.takeCredit() == true else {
+            self.refuse(peer)
+            return
+        }
+        guard !isOverlong else {
+            self.fail(
+                key,
+                ErrorReply(
+                    .tooLarge,
+                    "the request has more than \(WireLimits.payloadFramesMax) payload frames"
+                )
+            )
+            return
+        }
+        let frames = rest.map { TensorStorage($0) }
+        let view = try InferView(frame, frameSizes: frames.lazy.map(\.byteCount))
+        let payload = ReceivedPayload(
+            frame: TensorStorage(first),
+            inlineOffset: frame.inlineOffset,
+            frames: frames
+        )
+        guard let model = self.model(view) else {
+            self.fail(key, self.unknownModel(view.model, version: view.version))
+            return
+        }
+        let budget = Duration.microseconds(Int64(clamping: frame.header.aux))
+        do throws(InferFailure) {
+            let (inputs, wanted) = try Self.resolve(view, payload, model: model)
+            let job = Job(
+                key: key,
+                model: model,
+                inputs: inputs,
+                wanted: wanted,
+                accepted: now,
+                deadline: now + budget
+            )
+            self.arrivals.append((job, frames.reduce(frame.inlineBytes) { $0 + $1.byteCount }))
+        } catch {
+            switch error {
+            case .input(let message): self.fail(key, ErrorReply(.invalidInput, message))
+            case .wire(let error): throw error
+            }
+        }
+    }
+
+    private enum InferFailure: Error {
+        /// The inputs do not fit the model.
+        case input(String)
+        /// The message is broken.
+        case wire(WireError)
+    }
+
+    /// The inputs in the signature's order, over the received bytes, and the wanted outputs.
+    private static func resolve(
+        _ view: InferView,
+        _ payload: ReceivedPayload,
+        model: LoadedModel
+    ) throws(InferFailure) -> (inputs: [Tensor], wanted: [Int]) {
+        let signature = model.signature
+        var inputs: [Tensor?] = Array(repeating: nil, count: signature.inputs.count)
+        var wanted: [Int] = []
+        var problem: String?
+        do throws(WireError) {
+            try view.forEach { (descriptor) throws(WireError) in
+                guard let index = signature.index(ofInput: descriptor.name) else {
+                    let name = String(decoding: descriptor.name, as: UTF8.self)
+                    problem = signature.unknownInput(name, model: model.name).message
+                    return
+                }
+                if inputs[index] != nil {
+                    problem = "input '\(signature.inputs[index].name)' is given more than once"
+                    return
+                }
+                inputs[index] = try payload.tensor(descriptor)
+            } output: { (name) throws(WireError) in
+                guard let index = signature.index(ofOutput: name) else {
+                    problem = Self.unknownOutput(name, model)
+                    return
+                }
+                wanted.append(index)
+            }
+        } catch {
+            throw .wire(error)
+        }
+        if let problem { throw .input(problem) }
+        var arranged: [Tensor] = []
+        arranged.reserveCapacity(inputs.count)
+        do throws(InputError) {
+            for (index, input) in inputs.enumerated() {
+                guard let input else {
+                    throw signature.missingInput(signature.inputs[index].name, model: model.name)
+                }
+                try signature.check(input, input: index, model: model.name)
+                arranged.append(input)
+            }
+        } catch {
+            throw .input(error.message)
+        }
+        return (arranged, wanted)
+    }
+
+    private static func unknownOutput(_ name: UnsafeRawBufferPointer, _ model: LoadedModel) -> String {
+        let known = model.signature.outputs.map { "'\($0.name)'" }.joined(separator: ", ")
+        let name = String(decoding: name, as: UTF8.self)
+        return "model '\(model.name)' has no output '\(name)'; it gives \(known)"
+    }
+
+    /// The model of that name and version; the highest version if the request names none.
+    private func model(_ view: InferView) -> LoadedModel? {
+        self.models.last { model in
+            (view.version == 0 || model.version == view.version) && model.isNamed(view.model)
+        }
+    }
+
+    private func unknownModel(_ name: UnsafeRawBufferPointer, version: UInt32) -> ErrorReply {
+        let name = String(decoding: name, as: UTF8.self)
+        let versions = self.models.filter { $0.name == name }.map { String($0.version) }
+        let detail =
+            versions.isEmpty
+            ? "worker '\(self.record.workerID)' does not serve model '\(name)'"
+            : "model '\(name)' has no version \(version) here; it has "
+                + versions.joined(separator: ", ")
+        return ErrorReply(.modelNotFound, detail)
+    }
+
+    // MARK: Admission
+
+    /// Offers the turn's requests to the scheduler; those that it refuses are answered at once.
+    private func submitArrivals() {
+        guard !self.arrivals.isEmpty else { return }
+        let refused = self.pool.submit(self.arrivals)
+        self.arrivals.removeAll(keepingCapacity: true)
+        for (job, refusal) in refused {
+            switch refusal {
+            case .draining:
+                self.fail(job.key, ErrorReply(.draining, "the worker is shutting down"))
+            case .queueFull(let bound):
+                self.fail(
+                    job.key,
+                    ErrorReply(.overloaded, "the queue is full (\(bound) requests wait)")
+                )
+            case .bytesFull(let bound):
+                self.fail(
+                    job.key,
+                    ErrorReply(.overloaded, "the queue is full (\(bound >> 20) MiB wait)")
+                )
+            }
+        }
+    }
+
+    private func cancel(_ key: RequestKey) {
+        // A request that runs, or was answered a moment ago, gets its RESULT: a race that the
+        // client expects.
+        guard self.pool.cancel(key) != nil else { return }
+        self.fail(key, ErrorReply(.cancelled, "the request was cancelled while it waited"))
+    }
+
+    private func describe(_ describe: Describe, _ peer: PeerID, requestID: UInt64) {
+        let model = self.models.last { model in
+            model.name == describe.model
+                && (describe.version == 0 || model.version == describe.version)
+        }
+        if let model {
+            self.send(Description(model: model.description), to: peer, requestID: requestID)
+            return
+        }
+        var name = describe.model
+        let error = name.withUTF8 {
+            self.unknownModel(UnsafeRawBufferPointer($0), version: describe.version)
+        }
+        self.send(error, flags: .notExecuted, to: peer, requestID: requestID)
+    }
+
+    // MARK: Answering
+
+    /// A request ends without having been executed.
+    private func fail(_ key: RequestKey, _ error: ErrorReply) {
+        self.clientLinks[key.peer]?.giveBackCredit()
+        var flags: FrameHeader.Flags = .notExecuted
+        if error.code == .overloaded || error.code == .draining { flags.insert(.retryable) }
+        self.send(error, flags: flags, to: key.peer, requestID: key.requestID)
+    }
+
+    /// Executed requests go back to their clients.
+    func answer(_ jobs: [Job]) {
+        for job in jobs { self.answer(job) }
+        self.finishDraining()
+    }
+
+    private func answer(_ job: Job) {
+        let peer = job.key.peer
+        guard let socket, var reply = job.takeReply(),
+            let index = self.clientLinks.index(forKey: peer)
+        else { return }  // The client or we have gone meanwhile.
+        self.clientLinks.values[index].giveBackCredit()
+        let sequence = self.clientLinks.values[index].nextSequence()
+        reply.withUnsafeMutableBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
+            FrameHeader.patch(linkSequence: sequence, in: base)
+        }
+        let payload = job.payload
+        var framesLeft = 0
+        TensorPayload.forEachFrame(of: payload) { _, _, _ in framesLeft += 1 }
+        var outcome = socket.send(reply, to: peer, more: framesLeft > 0)
+        TensorPayload.forEachFrame(of: payload) { storage, offset, byteCount in
+            framesLeft -= 1
+            guard outcome == .sent else { return }
+            let frame = Message(
+                payload: storage.base + offset,
+                byteCount: byteCount,
+                owner: storage
+            )
+            outcome = socket.send(frame, more: framesLeft > 0)
+        }
+        self.sent(outcome, to: peer)
+    }
+
+    func send(
+        _ message: some WireMessage,
+        flags: FrameHeader.Flags = [],
+        to peer: PeerID,
+        requestID: UInt64 = 0,
+        aux: UInt64 = 0
+    ) {
+        guard let socket, let sequence = self.clientLinks[peer]?.nextSequence() else { return }
+        let header = FrameHeader(
+            type(of: message).type,
+            flags: flags,
+            linkSequence: sequence,
+            requestID: requestID,
+            aux: aux,
+            sender: self.instance
+        )
+        let metaBytes = message.metaBytes
+        let frame = Message(byteCount: type(of: message).frameBytes(metaBytes: metaBytes)) {
+            message.write(header, metaBytes: metaBytes, into: $0)
+        }
+        self.sent(socket.send(frame, to: peer), to: peer)
+    }
+
+    /// A client that has gone, or does not read its answers, is forgotten with its requests.
+    private func sent(_ outcome: Socket.SendOutcome, to peer: PeerID) {
+        switch outcome {
+        case .sent: return
+        case .unreachable: self.clientLinks[peer] = nil
+        case .full, .failed: self.clientLinks[peer]?.refuse()
+        }
+        self.pool.cancelAll(of: peer)
+    }
+}
+
+extension TensorStorage {
+    /// The bytes of a received frame, where they lie.
+    fileprivate convenience init(_ frame: ReceivedFrame) {
+        guard let base = frame.bytes.baseAddress else {
+            self.init(byteCount: 0)
+            return
+        }
+        self.init(base: base, byteCount: frame.bytes.count, owner: frame)
+    }
+}

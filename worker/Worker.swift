@@ -1,0 +1,257 @@
+package import RoostWire
+package import ZeroMQ
+
+/// Serves models to clients and tells brokers that it does: the thin owner of the ROUTER that
+/// clients connect to, of a ``Heartbeater`` for each broker, and of the ``ExecutorPool``.
+///
+/// It runs on the reactor's thread. Files by topic: `Worker+Requests` takes requests and answers
+/// them, `Worker+Presence` talks to the brokers.
+package actor Worker {
+    /// What a worker's program may want to tell people.
+    package enum Event: Hashable, Sendable {
+        case registered(broker: Endpoint)
+        case brokerLost(Endpoint)
+        case refusedByBroker(Endpoint, String)
+        case drained
+    }
+
+    /// One broker's socket and what we are to it.
+    struct BrokerLink {
+        let endpoint: Endpoint
+        var heartbeater: Heartbeater
+        var socket: Socket?
+        var sequence = LinkSequence()
+    }
+
+    let reactor: Reactor
+    let configuration: WorkerConfiguration
+    let instance = InstanceID.random()
+    let models: [LoadedModel]
+    let observe: @Sendable (Event) -> Void
+
+    var socket: Socket?
+    var timer: Int?
+    var record: WorkerRecord
+    var brokerLinks: [BrokerLink] = []
+    var clientLinks: [PeerID: ClientLink] = [:]
+    /// A broker has held our record in this life: a newer one there is another process's.
+    var wasRegistered = false
+    var refusedMessages: UInt64 = 0
+    /// Requests of the current turn, to be offered to the scheduler together.
+    var arrivals: [(job: Job, byteCount: Int)] = []
+    private var draining: CheckedContinuation<Void, Never>?
+    private var drainDeadline = Moment.never
+
+    private(set) lazy var pool = ExecutorPool(
+        self.configuration,
+        sender: self.instance,
+        finished: { [reactor, unowned self] jobs in
+            reactor.post(FinishedJobs(jobs, worker: self))
+        }
+    )
+
+    nonisolated package var unownedExecutor: UnownedSerialExecutor {
+        self.reactor.asUnownedSerialExecutor()
+    }
+
+    /// A worker that will serve `models`.
+    ///
+    /// - Parameter observe: is told of events, on the reactor's thread; must not block.
+    package init(
+        _ configuration: WorkerConfiguration,
+        models: [LoadedModel],
+        on reactor: Reactor,
+        incarnation: UInt64,
+        observe: @escaping @Sendable (Event) -> Void = { _ in }
+    ) {
+        self.configuration = configuration
+        self.models = models.sorted { ($0.name, $1.version) < ($1.name, $0.version) }
+        self.reactor = reactor
+        self.observe = observe
+        self.record = WorkerRecord(
+            workerID: configuration.id,
+            incarnation: incarnation,
+            instance: self.instance,
+            zone: configuration.zone,
+            slots: UInt32(clamping: configuration.executors),
+            queueMax: UInt32(clamping: configuration.queueMax),
+            models: models.map {
+                ModelRecord(
+                    name: $0.name,
+                    version: $0.version,
+                    signatureDigest: $0.signatureDigest
+                )
+            }
+        )
+    }
+
+    /// Binds, starts the executors and begins to register with the brokers.
+    ///
+    /// - Returns: the endpoint that clients are told.
+    package func start() throws(RoostError) -> Endpoint {
+        var problems = self.configuration.problems()
+        if self.models.count > WireLimits.modelsMax {
+            problems.append("\(self.models.count) models; one worker serves \(WireLimits.modelsMax)")
+        }
+        guard problems.isEmpty else {
+            throw RoostError(.invalidConfiguration, problems.joined(separator: "; "))
+        }
+        let endpoint = try self.advertised(try self.bind())
+        try self.pool.start(threads: self.configuration.executors)
+        self.record.endpoints = [endpoint]
+        self.record.state = .ready
+        let now = self.now
+        self.brokerLinks = self.configuration.brokers.map {
+            BrokerLink(
+                endpoint: $0,
+                heartbeater: Heartbeater(interval: self.configuration.heartbeatInterval, now: now)
+            )
+        }
+        self.timer = self.reactor.addTimer(self)
+        self.beat(now: now)
+        return endpoint
+    }
+
+    /// Takes nothing new, answers what was accepted, says good-bye, and closes.
+    ///
+    /// Returns when everything is answered, or after ``WorkerConfiguration/drainLimit``.
+    package func drain() async {
+        guard self.socket != nil, self.record.state != .draining else { return }
+        self.pool.drain()
+        self.record.state = .draining
+        self.drainDeadline = self.now + self.configuration.drainLimit
+        for peer in self.clientLinks.keys where self.clientLinks[peer]?.isGreeted == true {
+            self.send(
+                GoAway(reason: .draining, limit: self.configuration.drainLimit),
+                to: peer
+            )
+        }
+        self.announceDraining()
+        self.setTimer()
+        if !self.pool.isIdle {
+            await withCheckedContinuation { self.draining = $0 }
+        }
+        self.close(linger: .milliseconds(500))
+        self.observe(.drained)
+    }
+
+    /// Closes at once: requests that wait are dropped, and their clients see the link go.
+    package func stop() {
+        self.close(linger: .zero)
+        self.finishDraining()
+    }
+
+    /// Ends the executors, waiting for what runs. Call it off the reactor, after closing.
+    nonisolated package func join() async {
+        let pool = await self.pool
+        pool.stop()
+    }
+
+    var now: Moment { Moment(nanoseconds: Reactor.monotonicNanoseconds()) }
+
+    private func close(linger: Duration) {
+        for index in self.brokerLinks.indices { self.depart(index, linger: linger) }
+        self.socket?.close(linger: linger)
+        self.socket = nil
+        self.timer.map(self.reactor.removeTimer)
+        self.timer = nil
+        self.clientLinks = [:]
+    }
+
+    /// Ends ``drain()`` once nothing is left to be answered, or the time is up.
+    func finishDraining() {
+        guard let waiting = self.draining else { return }
+        guard self.socket == nil || self.pool.isIdle || self.now >= self.drainDeadline else {
+            return
+        }
+        self.draining = nil
+        waiting.resume()
+    }
+
+    // MARK: Binding
+
+    private func bind() throws(RoostError) -> Endpoint {
+        var options = SocketOptions()
+        options.routerMandatory = true
+        // A tripwire above what one client may have in flight.
+        let window = Int32(clamping: 2 * (self.configuration.queueMax + self.configuration.executors))
+        options.sendHighWaterMark = max(window, 64)
+        options.receiveHighWaterMark = max(window, 64)
+        let socket: Socket
+        do {
+            socket = try Socket(.router, on: self.reactor, options: options, handler: self)
+        } catch {
+            throw RoostError(.io, "cannot open a socket: \(error)")
+        }
+        var failure: (Endpoint, ZeroMQError)?
+        for endpoint in self.configuration.listen {
+            let bound: String
+            do {
+                bound = try socket.bind(endpoint.address)
+            } catch {
+                failure = failure ?? (endpoint, error)
+                if error.isAddressInUse { continue } else { break }
+            }
+            self.socket = socket
+            return try Endpoint(bound)
+        }
+        socket.close()
+        guard let (endpoint, error) = failure else {
+            throw RoostError(.invalidConfiguration, "there is no endpoint to listen on")
+        }
+        throw .cannotBind(
+            endpoint,
+            inUse: error.isAddressInUse,
+            reason: error.description,
+            option: "--listen"
+        )
+    }
+
+    private func advertised(_ bound: Endpoint) throws(RoostError) -> Endpoint {
+        guard let host = self.configuration.advertisedHost, let port = bound.port else {
+            return bound
+        }
+        return try Endpoint("tcp://\(host):\(port)")
+    }
+}
+
+// MARK: What the reactor calls
+
+extension Worker: SocketHandler, TimerHandler {
+    nonisolated package func socketReady(slot: Int, descriptorFired: Bool) -> Bool {
+        self.assumeIsolated { worker in
+            if slot == worker.socket?.slot { return worker.receiveFromClients() }
+            return worker.receiveFromBroker(slot: slot, descriptorFired: descriptorFired)
+        }
+    }
+
+    nonisolated package func timerFired(_: Int, now: Int64) {
+        self.assumeIsolated { worker in
+            worker.beat(now: Moment(nanoseconds: now))
+            worker.finishDraining()
+        }
+    }
+
+    /// The timer serves the brokers' links and the end of draining.
+    func setTimer() {
+        guard let timer else { return }
+        let deadline = self.brokerLinks.map(\.heartbeater.deadline).min() ?? .never
+        let drained = self.draining == nil ? Moment.never : self.drainDeadline
+        self.reactor.setTimer(timer, at: min(deadline, drained).nanoseconds)
+    }
+}
+
+/// Jobs on their way from an executor back to the reactor's thread.
+private final class FinishedJobs: ReactorWork {
+    private let jobs: [Job]
+    private let worker: Worker
+
+    init(_ jobs: [Job], worker: Worker) {
+        self.jobs = jobs
+        self.worker = worker
+    }
+
+    func perform() {
+        self.worker.assumeIsolated { $0.answer(self.jobs) }
+    }
+}

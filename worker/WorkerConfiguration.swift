@@ -1,0 +1,47 @@
+package import RoostWire
+
+/// How a worker is named, where it listens, and how much it takes on.
+package struct WorkerConfiguration: Sendable {
+    /// The stable name: the same after a restart, another for each worker of the fleet.
+    package var id: String
+    /// The brokers to register with; none: only clients that are told the endpoint find it.
+    package var brokers: [Endpoint] = []
+    /// Where to listen; the first that can be bound is used. Port `*` lets the system choose.
+    package var listen: [Endpoint]
+    /// The host that clients are told to connect to, when it is not the one that is bound.
+    package var advertisedHost: String?
+    package var zone = ""
+    /// How many requests are executed at once, each on a thread of its own. More threads than
+    /// cores make every request slower and none sooner.
+    package var executors = 1
+    /// How many accepted requests may wait. A longer queue takes bursts and makes the last in it
+    /// wait longer; above it requests are refused at once.
+    package var queueMax = 256
+    /// What the waiting requests may hold in memory.
+    package var queueBytesMax = 256 << 20
+    /// How long draining may take before what is left is given up.
+    package var drainLimit: Duration = .seconds(25)
+    /// How often the worker beats until a broker says otherwise.
+    package var heartbeatInterval: Duration = .seconds(1)
+    /// How many client connections are remembered; further ones are not answered.
+    package var linksMax = 16_384
+
+    package init(id: String, listen: [Endpoint]) {
+        self.id = id
+        self.listen = listen
+    }
+
+    /// Every problem of the configuration, in words; empty if there is none.
+    package func problems() -> [String] {
+        var problems: [String] = []
+        if self.id.isEmpty || self.id.utf8.count > WireLimits.nameBytesMax {
+            problems.append("id must have 1 to 255 bytes")
+        }
+        if self.listen.isEmpty { problems.append("there is no endpoint to listen on") }
+        if !(1...1024).contains(self.executors) { problems.append("executors must be 1 to 1024") }
+        if !(1...1_000_000).contains(self.queueMax) {
+            problems.append("queue-max must be 1 to 1000000")
+        }
+        return problems
+    }
+}
