@@ -160,10 +160,10 @@ extension Worker {
             )
             return
         }
-        let frames = rest.map { TensorStorage($0) }
+        let frames = rest.map { TensorStorage($0.bytes, owner: $0) }
         let view = try InferView(frame, frameSizes: frames.lazy.map(\.byteCount))
         let payload = ReceivedPayload(
-            frame: TensorStorage(first),
+            frame: TensorStorage(first.bytes, owner: first),
             inlineOffset: frame.inlineOffset,
             frames: frames
         )
@@ -394,16 +394,5 @@ extension Worker {
         case .full, .failed: self.clientLinks[peer]?.refuse()
         }
         self.pool.cancelAll(of: peer)
-    }
-}
-
-extension TensorStorage {
-    /// The bytes of a received frame, where they lie.
-    fileprivate convenience init(_ frame: ReceivedFrame) {
-        guard let base = frame.bytes.baseAddress else {
-            self.init(byteCount: 0)
-            return
-        }
-        self.init(base: base, byteCount: frame.bytes.count, owner: frame)
     }
 }

@@ -28,6 +28,15 @@ public final class TensorStorage: @unchecked Sendable {
         self.owner = owner
     }
 
+    /// Bytes that `owner` keeps valid and unchanged for as long as it lives.
+    package convenience init(_ bytes: UnsafeMutableRawBufferPointer, owner: AnyObject) {
+        guard let base = bytes.baseAddress else {
+            self.init(byteCount: 0)
+            return
+        }
+        self.init(base: base, byteCount: bytes.count, owner: owner)
+    }
+
     /// Our own memory, filled by `initialize`, which must write every byte.
     package convenience init<E: Error>(
         byteCount: Int,

@@ -1,18 +1,26 @@
 /// A first-in, first-out queue in one array that is used round and round.
-struct Ring<Element: Sendable>: Sendable {
+package struct Ring<Element: Sendable>: Sendable {
     private var slots: [Element?] = Array(repeating: nil, count: 16)
     private var head = 0
-    private(set) var count = 0
+    package private(set) var count = 0
 
-    init() {}
+    package init() {}
 
-    mutating func append(_ element: Element) {
+    package mutating func append(_ element: Element) {
         if self.count == self.slots.count { self.grow() }
         self.slots[(self.head + self.count) & (self.slots.count - 1)] = element
         self.count += 1
     }
 
-    mutating func popFirst() -> Element? {
+    /// Puts an element back in front.
+    package mutating func prepend(_ element: Element) {
+        if self.count == self.slots.count { self.grow() }
+        self.head = (self.head - 1) & (self.slots.count - 1)
+        self.slots[self.head] = element
+        self.count += 1
+    }
+
+    package mutating func popFirst() -> Element? {
         guard self.count > 0 else { return nil }
         let element = self.slots[self.head].take()
         self.head = (self.head + 1) & (self.slots.count - 1)
@@ -21,7 +29,7 @@ struct Ring<Element: Sendable>: Sendable {
     }
 
     /// Removes the first element that matches; the order of the others stays.
-    mutating func removeFirst(where matches: (Element) -> Bool) -> Element? {
+    package mutating func removeFirst(where matches: (Element) -> Bool) -> Element? {
         let mask = self.slots.count - 1
         for offset in 0..<self.count {
             guard let element = self.slots[(self.head + offset) & mask], matches(element) else {

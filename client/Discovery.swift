@@ -1,0 +1,199 @@
+internal import RoostWire
+
+/// What the broker says of the fleet: watches it, keeps the list when it is away, and tries the
+/// next broker when one is lost.
+///
+/// A value: the owner opens and closes the socket, sends what it is told to, and reports back.
+///
+/// ```
+/// waiting --time--> asking (WATCH sent) --SNAPSHOT--> watching --silence, loss--> waiting
+/// ```
+struct Discovery: Sendable {
+    enum Action: Hashable, Sendable {
+        /// Open a fresh socket to that broker and send WATCH as its first message.
+        case connect(Endpoint, Watch)
+        /// Send WATCH on the open socket: the list must come anew.
+        case watch(Watch)
+        case credit(UInt32)
+        case ping
+        case disconnect
+        /// A worker is new or changed.
+        case upsert(WorkerRecord)
+        /// The broker no longer lists a worker.
+        case remove(WorkerRecord, Delta.Removal.Why)
+        /// The list has arrived, or has become complete.
+        case listed
+    }
+
+    private enum State: Hashable, Sendable {
+        case waiting(until: Moment)
+        case asking(until: Moment)
+        case watching(heard: Moment, nextPing: Moment)
+        case stopped
+    }
+
+    /// A broker answers WATCH within this time.
+    static let answerLimit: Duration = .seconds(2)
+    /// How often a silent broker is asked for a sign of life.
+    static let pingInterval: Duration = .seconds(1)
+    /// A broker that says nothing for this long is gone.
+    static let silenceLimit: Duration = .seconds(3)
+    /// How many messages the broker may send ahead.
+    static let credit: UInt32 = 64
+
+    private let brokers: [Endpoint]
+    private var current = 0
+    private var state: State
+    private var backoff = Backoff()
+    private var credit: UInt32 = 0
+
+    private var epoch: UInt64 = 0
+    private var sequence: UInt64 = 0
+    /// The parts of a list that is still arriving.
+    private var arriving: [WorkerRecord] = []
+    private var nextPart: UInt16 = 0
+
+    /// The fleet as last heard, by worker id.
+    private(set) var records: [String: WorkerRecord] = [:]
+    /// Whether any list has arrived since the start.
+    private(set) var hasList = false
+    /// Whether the list names every worker that the broker knows of; not so from a broker that
+    /// has just been started.
+    private(set) var isComplete = false
+
+    /// - Precondition: there is a broker at least.
+    init(brokers: [Endpoint], now: Moment) {
+        precondition(!brokers.isEmpty, "discovery needs a broker")
+        self.brokers = brokers
+        self.state = .waiting(until: now)
+    }
+
+    /// When ``tick(now:jitter:)`` is due.
+    var deadline: Moment {
+        switch self.state {
+        case .waiting(let until), .asking(let until): until
+        case .watching(let heard, let nextPing): min(heard + Self.silenceLimit, nextPing)
+        case .stopped: .never
+        }
+    }
+
+    var isWatching: Bool {
+        if case .watching = self.state { true } else { false }
+    }
+
+    /// The broker that is asked now.
+    var broker: Endpoint { self.brokers[self.current % self.brokers.count] }
+
+    /// Time has passed.
+    mutating func tick(now: Moment, jitter: Double) -> [Action] {
+        guard now >= self.deadline else { return [] }
+        switch self.state {
+        case .waiting:
+            self.state = .asking(until: now + Self.answerLimit)
+            return [.connect(self.broker, self.question())]
+        case .asking:
+            return self.lost(now: now, jitter: jitter)
+        case .watching(let heard, _):
+            if now - heard >= Self.silenceLimit { return self.lost(now: now, jitter: jitter) }
+            self.state = .watching(heard: heard, nextPing: now + Self.pingInterval)
+            return [.ping]
+        case .stopped:
+            return []
+        }
+    }
+
+    /// The link was lost, or the broker broke the protocol. The list stays.
+    mutating func lost(now: Moment, jitter: Double) -> [Action] {
+        guard self.state != .stopped else { return [] }
+        self.current += 1
+        self.state = .waiting(until: now + self.backoff.next(jitter: jitter))
+        return [.disconnect]
+    }
+
+    /// Any message has come.
+    mutating func heard(now: Moment) {
+        if case .watching(_, let nextPing) = self.state {
+            self.state = .watching(heard: now, nextPing: nextPing)
+        }
+    }
+
+    mutating func stop() { self.state = .stopped }
+
+    /// A part of the list has come.
+    mutating func received(_ snapshot: Snapshot, epoch: UInt64, now: Moment) -> [Action] {
+        var actions = self.spend()
+        if snapshot.part == 0 {
+            self.arriving = []
+            self.nextPart = 0
+        }
+        guard snapshot.part == self.nextPart else { return actions + [.watch(self.anew())] }
+        self.arriving += snapshot.records
+        self.nextPart += 1
+        guard self.nextPart == snapshot.parts else { return actions }
+        self.state = .watching(heard: now, nextPing: now + Self.pingInterval)
+        self.backoff.reset()
+        self.epoch = epoch
+        self.sequence = snapshot.sequence
+        self.hasList = true
+        self.isComplete = snapshot.complete
+        let list = self.arriving
+        self.arriving = []
+        for record in list { actions += self.upsert(record) }
+        if snapshot.complete {
+            let listed = Set(list.map(\.workerID))
+            for record in self.records.values where !listed.contains(record.workerID) {
+                self.records[record.workerID] = nil
+                // An absence is no proof of death: who is linked decides by the link.
+                actions.append(.remove(record, .expired))
+            }
+        }
+        actions.append(.listed)
+        return actions
+    }
+
+    /// A change has come.
+    mutating func received(_ delta: Delta, epoch: UInt64) -> [Action] {
+        var actions = self.spend()
+        guard epoch == self.epoch, delta.previous == self.sequence else {
+            return actions + [.watch(self.anew())]
+        }
+        self.sequence = delta.sequence
+        for record in delta.upserts { actions += self.upsert(record) }
+        for removal in delta.removals {
+            guard let record = self.records[removal.workerID],
+                record.incarnation <= removal.incarnation
+            else { continue }
+            self.records[removal.workerID] = nil
+            actions.append(.remove(record, removal.why))
+        }
+        return actions
+    }
+
+    private mutating func upsert(_ record: WorkerRecord) -> [Action] {
+        if let known = self.records[record.workerID] {
+            guard record.incarnation >= known.incarnation, record != known else { return [] }
+        }
+        self.records[record.workerID] = record
+        return [.upsert(record)]
+    }
+
+    /// A message took one credit; half of them are given back at a time.
+    private mutating func spend() -> [Action] {
+        self.credit -= min(self.credit, 1)
+        guard self.credit < Self.credit / 2 else { return [] }
+        let grant = Self.credit - self.credit
+        self.credit = Self.credit
+        return [.credit(grant)]
+    }
+
+    /// The first question on a fresh link: what we have may still be good.
+    private mutating func question() -> Watch {
+        self.credit = Self.credit
+        self.arriving = []
+        self.nextPart = 0
+        return Watch(credit: Self.credit)
+    }
+
+    /// Something was missed: the whole list again.
+    private mutating func anew() -> Watch { self.question() }
+}

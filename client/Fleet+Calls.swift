@@ -1,0 +1,290 @@
+internal import RoostWire
+internal import ZeroMQ
+
+// The way of a call: started here, given to a worker that the picker chooses, or kept waiting for
+// one; given to another worker when that one is lost or refuses; ended exactly once.
+
+extension Fleet {
+    /// How much room a request id leaves for slots: the generation has the upper half.
+    private static let slotMask: UInt64 = 0xffff_ffff
+
+    /// A call comes in.
+    func start(_ call: Call) {
+        guard !self.isClosed else {
+            call.finish(.failure(InferenceError(.closed, "the client was closed")))
+            return
+        }
+        // The caller may have given up before the call got here.
+        guard !call.isCancelled else {
+            call.finish(.failure(Self.cancelled(call)))
+            return
+        }
+        self.open()
+        let slot: Int
+        if let free = self.freeSlots.popLast() {
+            slot = free
+        } else {
+            slot = self.slots.count
+            self.slots.append(Slot())
+        }
+        self.slots[slot].call = call
+        call.requestID = UInt64(self.slots[slot].generation) << 32 | UInt64(slot)
+        self.deadlines.insert(slot, deadline: call.deadline)
+        self.wake(by: call.deadline)
+        self.dispatch(call)
+    }
+
+    /// The caller has given up.
+    func cancel(_ call: Call) {
+        guard self.isUnderWay(call) else { return }
+        if let link = call.link { self.send(Cancel(), place: link, requestID: call.requestID) }
+        self.end(call, .failure(Self.cancelled(call)))
+    }
+
+    private static func cancelled(_ call: Call) -> InferenceError {
+        InferenceError(.cancelled, "the call was cancelled", requestID: call.requestID)
+    }
+
+    /// Whether the call has been started and has not ended.
+    private func isUnderWay(_ call: Call) -> Bool {
+        call.requestID != 0 && self.slots[Int(call.requestID & Self.slotMask)].call === call
+    }
+
+    /// The call that an answer belongs to; `nil` if it has ended meanwhile.
+    func call(_ requestID: UInt64) -> Call? {
+        let slot = Int(requestID & Self.slotMask)
+        guard slot < self.slots.count, self.slots[slot].generation == UInt32(requestID >> 32) else {
+            return nil
+        }
+        return self.slots[slot].call
+    }
+
+    /// The call ends: its slot is free for another, and late answers find nothing.
+    func end(_ call: Call, _ answer: Call.Answer) {
+        let slot = Int(call.requestID & Self.slotMask)
+        self.slots[slot].call = nil
+        self.slots[slot].generation &+= 1
+        // A request id of zero means none.
+        if self.slots[slot].generation == 0 { self.slots[slot].generation = 1 }
+        self.freeSlots.append(slot)
+        self.deadlines.remove(slot)
+        if call.link == nil { self.stopWaiting(call) }
+        call.finish(answer)
+    }
+
+    // MARK: Choosing
+
+    /// Gives the call to a worker, or has it wait, or ends it.
+    func dispatch(_ call: Call) {
+        let key = TargetKey(model: call.model, version: call.version)
+        // Calls that wait already go first.
+        let mustQueue = (self.targets[key]?.waiting.count ?? 0) > 0
+        if !mustQueue, self.place(call, key) { return }
+        if let error = self.hopeless(call, key) {
+            self.end(call, .failure(error))
+            return
+        }
+        guard self.waitingCount < self.configuration.waitingMax else {
+            self.end(
+                call,
+                .failure(
+                    InferenceError(
+                        .overloaded,
+                        "\(self.waitingCount) calls wait for a worker already",
+                        requestID: call.requestID,
+                        notExecuted: true
+                    )
+                )
+            )
+            return
+        }
+        self.waitingCount += 1
+        self.targets[key, default: self.target(key)].waiting.append(call)
+        if !self.discovery.hasList { self.wake(by: self.discoveryDeadline) }
+    }
+
+    /// Sends the call to the worker that the picker chooses; false if none can take it.
+    private func place(_ call: Call, _ key: TargetKey) -> Bool {
+        // A target that nobody serves is not remembered: names come from programs without bound.
+        if self.targets[key] == nil {
+            let target = self.target(key)
+            guard !target.candidates.isEmpty else { return false }
+            self.targets[key] = target
+        }
+        guard let index = self.targets.index(forKey: key) else { return false }
+        let candidates = self.targets.values[index].candidates
+        guard !candidates.isEmpty else { return false }
+        let chosen = self.targets.values[index].picker.pick(of: candidates.count) { position in
+            let candidate = candidates[position]
+            guard let link = self.places[candidate]?.link, link.canSend else { return nil }
+            guard call.avoided.isEmpty || !call.avoided.contains(candidate) else { return nil }
+            return link.inFlight
+        }
+        guard let chosen else { return false }
+        return self.send(call, place: candidates[chosen])
+    }
+
+    /// Why no worker will ever take the call; `nil` if one may yet.
+    private func hopeless(_ call: Call, _ key: TargetKey) -> InferenceError? {
+        let candidates = self.target(key).candidates
+        if candidates.isEmpty, self.discovery.hasList, self.discovery.isComplete {
+            return self.unknownModel(call)
+        }
+        // Everyone who serves the model has refused it: to ask again would not change that.
+        if let failure = call.failure, failure.notExecuted, !candidates.isEmpty,
+            candidates.allSatisfy(call.avoided.contains)
+        {
+            return failure
+        }
+        return nil
+    }
+
+    private func unknownModel(_ call: Call) -> InferenceError {
+        let models = self.discovery.records.values.flatMap(\.models)
+        let versions = Set(models.filter { $0.name == call.model }.map(\.version)).sorted()
+        let message: String
+        if !versions.isEmpty {
+            message =
+                "model '\(call.model)' has no version \(call.version); the fleet has "
+                + versions.map(String.init).joined(separator: ", ")
+        } else if models.isEmpty {
+            message = "no worker serves model '\(call.model)': no worker is registered"
+        } else {
+            let names = Set(models.map(\.name)).sorted().prefix(8).joined(separator: ", ")
+            message = "no worker serves model '\(call.model)'; the fleet serves \(names)"
+        }
+        return InferenceError(
+            .modelNotFound,
+            message,
+            requestID: call.requestID,
+            notExecuted: true
+        )
+    }
+
+    private func target(_ key: TargetKey) -> Target {
+        var target = Target()
+        target.candidates = self.candidates(key)
+        return target
+    }
+
+    private func candidates(_ key: TargetKey) -> [Int] {
+        self.places.indices
+            .filter { self.places[$0]?.link.record.serves(key.model, version: key.version) == true }
+            .sorted {
+                (self.places[$0]?.link.record.workerID ?? "")
+                    < (self.places[$1]?.link.record.workerID ?? "")
+            }
+    }
+
+    /// The list of workers or what they serve has changed.
+    func refreshTargets() {
+        for key in self.targets.keys {
+            let candidates = self.candidates(key)
+            self.targets[key]?.candidates = candidates
+            if candidates.isEmpty, self.targets[key]?.waiting.count == 0 {
+                self.targets[key] = nil
+            }
+        }
+        self.mustPump = true
+    }
+
+    // MARK: Waiting
+
+    /// Gives waiting calls to workers that have become able to take them.
+    func pump() {
+        self.mustPump = false
+        guard self.waitingCount > 0 else { return }
+        for key in self.targets.keys {
+            while let call = self.targets[key]?.waiting.popFirst() {
+                self.waitingCount -= 1
+                if self.place(call, key) { continue }
+                if let error = self.hopeless(call, key) {
+                    self.end(call, .failure(error))
+                    continue
+                }
+                self.waitingCount += 1
+                self.targets[key]?.waiting.prepend(call)
+                break
+            }
+        }
+    }
+
+    private func stopWaiting(_ call: Call) {
+        let key = TargetKey(model: call.model, version: call.version)
+        guard self.targets[key]?.waiting.removeFirst(where: { $0 === call }) != nil else { return }
+        self.waitingCount -= 1
+    }
+
+    // MARK: Failing
+
+    /// An attempt failed: the call goes to another worker, or ends.
+    func failed(_ call: Call, _ error: InferenceError, _ outcome: RetryPolicy.Outcome) {
+        if let link = call.link { call.avoided.append(link) }
+        call.link = nil
+        call.failure = error
+        guard self.retries.allows(
+            outcome,
+            attempts: call.attempts,
+            isIdempotent: call.isIdempotent
+        ) else {
+            self.end(call, .failure(error))
+            return
+        }
+        // After a loss any worker will do, the same one again if it comes back.
+        if outcome == .unknown { call.failure = nil }
+        self.dispatch(call)
+    }
+
+    /// A call's deadline has passed.
+    func expire(slot: Int, now: Moment) {
+        guard let call = self.slots[slot].call else {
+            self.deadlines.remove(slot)
+            return
+        }
+        if let link = call.link { self.send(Cancel(), place: link, requestID: call.requestID) }
+        let worker = call.link.flatMap { self.places[$0]?.link.record.workerID }
+        let message =
+            worker == nil
+            ? "the deadline passed and no worker could take the request\(self.whyNoWorker)"
+            : "the deadline passed before the worker answered"
+        self.end(
+            call,
+            .failure(
+                InferenceError(
+                    .deadlineExceeded,
+                    message,
+                    worker: worker,
+                    requestID: call.requestID,
+                    notExecuted: worker == nil && call.attempts == 0,
+                    cause: call.failure
+                )
+            )
+        )
+    }
+
+    private var whyNoWorker: String {
+        self.discovery.hasList ? "" : ": no broker answered at \(self.discovery.broker)"
+    }
+
+    /// Nobody has ever told us of a worker: calls need not wait for their deadline to hear that.
+    func failUndiscovered(now: Moment) {
+        guard !self.discovery.hasList, self.waitingCount > 0, now >= self.discoveryDeadline else {
+            return
+        }
+        for slot in self.slots.indices {
+            guard let call = self.slots[slot].call, call.link == nil else { continue }
+            self.end(
+                call,
+                .failure(
+                    InferenceError(
+                        .unavailable,
+                        "no broker answered at \(self.discovery.broker); "
+                            + "start one with roost-broker, or correct the address",
+                        requestID: call.requestID,
+                        notExecuted: true
+                    )
+                )
+            )
+        }
+    }
+}

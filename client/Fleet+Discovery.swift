@@ -1,0 +1,196 @@
+internal import RoostWire
+internal import ZeroMQ
+
+// The broker's link, driven by Discovery, and what its news mean for the workers' links.
+
+extension Fleet {
+    func perform(_ actions: [Discovery.Action]) {
+        for action in actions {
+            switch action {
+            case .connect(let endpoint, let watch): self.connect(endpoint, watch)
+            case .watch(let watch): self.sendToBroker(watch)
+            case .credit(let messages): self.sendToBroker(Credit(messages: messages))
+            case .ping: self.sendToBroker(Ping())
+            case .disconnect:
+                self.brokerSocket?.close()
+                self.brokerSocket = nil
+            case .upsert(let record): self.upsert(record)
+            case .remove(let record, let why): self.remove(record, why)
+            case .listed: self.listed()
+            }
+        }
+        if !actions.isEmpty { self.wake(by: self.discovery.deadline) }
+    }
+
+    private func connect(_ endpoint: Endpoint, _ watch: Watch) {
+        self.brokerSocket?.close()
+        self.brokerSocket = nil
+        self.brokerSequence = LinkSequence()
+        do {
+            let socket = try Socket(
+                .dealer,
+                on: self.reactor,
+                options: SocketOptions(),
+                handler: self
+            )
+            self.brokerSocket = socket
+            try socket.connect(endpoint.address)
+            self.sendToBroker(watch)
+        } catch {
+            // Out of descriptors, or a host name that does not resolve now: try again later.
+            self.brokerLost()
+        }
+    }
+
+    private func brokerLost() {
+        self.perform(self.discovery.lost(now: self.now, jitter: Self.jitter))
+    }
+
+    private func sendToBroker(_ message: some WireMessage) {
+        guard let socket = self.brokerSocket else { return }
+        let header = FrameHeader(
+            type(of: message).type,
+            linkSequence: self.brokerSequence.next(),
+            sender: self.instance
+        )
+        let metaBytes = message.metaBytes
+        let frame = Message(byteCount: type(of: message).frameBytes(metaBytes: metaBytes)) {
+            message.write(header, metaBytes: metaBytes, into: $0)
+        }
+        // A loss is seen by the socket's descriptor, or by the broker's silence.
+        _ = socket.send(frame)
+    }
+
+    // MARK: Receiving
+
+    func receiveFromBroker(descriptorFired: Bool) -> Bool {
+        guard let socket = self.brokerSocket else { return false }
+        do {
+            while var incoming = try socket.receiveMessage(fromPeers: false, framesMax: 0) {
+                try incoming.first.withUnsafeBytes { bytes in
+                    try self.handle(FrameView(bytes))
+                }
+                // A message may have ended the link.
+                guard self.brokerSocket === socket else { return false }
+            }
+        } catch {
+            // The broker's bytes make no sense, or the socket is broken: a fresh link may mend it.
+            self.brokerLost()
+            return false
+        }
+        // Without reconnection a lost connection takes the socket's readiness to send with it.
+        if descriptorFired, !socket.canSend { self.brokerLost() }
+        return false
+    }
+
+    private func handle(_ frame: FrameView) throws(WireError) {
+        guard self.brokerSequence.accept(frame.header.linkSequence) else {
+            throw WireError(.badValue)
+        }
+        let now = self.now
+        self.discovery.heard(now: now)
+        switch frame.header.type {
+        case .snapshot:
+            let snapshot = try Snapshot(frame)
+            self.perform(self.discovery.received(snapshot, epoch: frame.header.aux, now: now))
+        case .delta:
+            self.perform(self.discovery.received(try Delta(frame), epoch: frame.header.aux))
+        case .pong: _ = try Pong(frame)
+        case .goAway:
+            _ = try GoAway(frame)
+            self.brokerLost()
+        case .error: self.brokerLost()
+        case .register, .registerOK, .heartbeat, .heartbeatAck, .unknown, .drain, .deregister,
+            .lookup, .watch, .hello, .helloOK, .describe, .description, .infer, .result, .cancel,
+            .credit, .ping:
+            throw WireError(.badType)
+        }
+    }
+
+    // MARK: News
+
+    private func upsert(_ record: WorkerRecord) {
+        let index = self.places.firstIndex { $0?.link.record.workerID == record.workerID }
+        if let index, let known = self.places[index]?.link.record {
+            if known.incarnation == record.incarnation, known.endpoints == record.endpoints {
+                self.places[index]?.link.update(record)
+                self.refreshTargets()
+                return
+            }
+            // A new life of the worker: the old one's link ends, what was in flight goes elsewhere.
+            self.removePlace(index)
+        }
+        self.addPlace(record)
+        self.refreshTargets()
+    }
+
+    private func remove(_ record: WorkerRecord, _ why: Delta.Removal.Why) {
+        guard let index = self.places.firstIndex(where: {
+            $0?.link.record.workerID == record.workerID
+                && $0?.link.record.incarnation == record.incarnation
+        }) else { return }
+        // A broker that no longer hears a worker proves nothing while our own link works.
+        if why == .expired, self.places[index]?.link.isReady == true {
+            self.places[index]?.link.isUnlisted = true
+            return
+        }
+        if why == .deregistered, let link = self.places[index]?.link, link.inFlight > 0 {
+            // It answers what it accepted before it closes its end.
+            self.places[index]?.link.isUnlisted = true
+            return
+        }
+        self.removePlace(index)
+        self.refreshTargets()
+    }
+
+    private func listed() {
+        self.mustPump = true
+        self.answerListWaiters(now: self.now)
+    }
+
+    // MARK: For the public client
+
+    /// Waits until there is a list of workers; false if none came in time.
+    func waitForList(timeout: Duration) async -> Bool {
+        guard !self.isClosed else { return false }
+        self.open()
+        if self.discovery.hasList { return true }
+        let deadline = self.now + timeout
+        return await withCheckedContinuation { continuation in
+            self.listWaiters.append(ListWaiter(continuation: continuation, deadline: deadline))
+            self.wake(by: deadline)
+        }
+    }
+
+    func answerListWaiters(now: Moment) {
+        guard !self.listWaiters.isEmpty else { return }
+        let waiters = self.listWaiters
+        self.listWaiters = []
+        for waiter in waiters {
+            if self.discovery.hasList {
+                waiter.continuation.resume(returning: true)
+            } else if now >= waiter.deadline {
+                waiter.continuation.resume(returning: false)
+            } else {
+                self.listWaiters.append(waiter)
+            }
+        }
+    }
+
+    /// The workers as this client sees them, by name.
+    func workers() -> [WorkerStatus] {
+        self.discovery.records.values.sorted { $0.workerID < $1.workerID }.map { record in
+            let place = self.places.first { $0?.link.record.workerID == record.workerID } ?? nil
+            return WorkerStatus(
+                id: record.workerID,
+                state: "\(record.state)",
+                endpoint: record.endpoints.first?.address ?? "",
+                zone: record.zone,
+                isLinked: place?.link.isReady ?? false,
+                inFlight: place?.link.inFlight ?? 0,
+                slots: Int(record.slots),
+                models: record.models.map { .init(name: $0.name, version: Int($0.version)) }
+            )
+        }
+    }
+}

@@ -1,0 +1,173 @@
+internal import RoostWire
+internal import ZeroMQ
+
+/// What a ``FleetClient`` is made of: the thin owner of ``Discovery``, of a ``WorkerLink`` for each
+/// worker, of the ``Picker``s and of the calls under way.
+///
+/// It runs on the reactor's thread. Files by topic: `Fleet+Calls` takes calls to workers,
+/// `Fleet+Links` holds the links, `Fleet+Discovery` follows the broker.
+actor Fleet {
+    /// A worker's place: its link's state and socket.
+    struct Place {
+        var link: WorkerLink
+        var socket: Socket?
+    }
+
+    /// A model (and version, 0 for any) that calls ask for.
+    struct Target {
+        /// Links whose workers serve it, in the order of worker ids.
+        var candidates: [Int] = []
+        var picker = Picker()
+        /// Calls that wait for a worker, first come first.
+        var waiting = Ring<Call>()
+    }
+
+    struct TargetKey: Hashable {
+        let model: String
+        let version: UInt32
+    }
+
+    /// A slot of the table of calls. The generation tells a late answer from a current one.
+    struct Slot {
+        var call: Call?
+        var generation: UInt32 = 1
+    }
+
+    /// Callers that wait for the first list of workers.
+    struct ListWaiter {
+        let continuation: CheckedContinuation<Bool, Never>
+        let deadline: Moment
+    }
+
+    nonisolated let reactor: Reactor
+    let configuration: ClientConfiguration
+    let instance = InstanceID.random()
+    let retries = RetryPolicy()
+
+    var discovery: Discovery
+    var brokerSocket: Socket?
+    var brokerSequence = LinkSequence()
+    var places: [Place?] = []
+    var targets: [TargetKey: Target] = [:]
+    var slots: [Slot] = []
+    var freeSlots: [Int] = []
+    var deadlines = DeadlineQueue()
+    var waitingCount = 0
+    var listWaiters: [ListWaiter] = []
+    /// Targets have waiting calls that may now find a worker.
+    var mustPump = false
+    var isClosed = false
+    private let started: Moment
+    private var timer: Int?
+    private var timerDeadline = Moment.never
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor {
+        self.reactor.asUnownedSerialExecutor()
+    }
+
+    init(brokers: [Endpoint], configuration: ClientConfiguration, on reactor: Reactor) {
+        self.reactor = reactor
+        self.configuration = configuration
+        self.started = Moment(nanoseconds: Reactor.monotonicNanoseconds())
+        self.discovery = Discovery(brokers: brokers, now: self.started)
+    }
+
+    var now: Moment { Moment(nanoseconds: Reactor.monotonicNanoseconds()) }
+
+    /// Begins to watch the fleet. Repeating it does nothing.
+    func open() {
+        guard self.timer == nil, !self.isClosed else { return }
+        self.timer = self.reactor.addTimer(self)
+        self.tick(now: self.now)
+    }
+
+    /// Ends every call with an error and closes every socket.
+    func close() {
+        guard !self.isClosed else { return }
+        self.isClosed = true
+        self.discovery.stop()
+        self.brokerSocket?.close()
+        self.brokerSocket = nil
+        for index in self.places.indices { self.removePlace(index) }
+        for slot in self.slots.indices {
+            guard let call = self.slots[slot].call else { continue }
+            self.end(
+                call,
+                .failure(InferenceError(.closed, "the client was closed", requestID: call.requestID))
+            )
+        }
+        for waiter in self.listWaiters { waiter.continuation.resume(returning: false) }
+        self.listWaiters = []
+        self.timer.map(self.reactor.removeTimer)
+        self.timer = nil
+    }
+
+    // MARK: Time
+
+    /// Does what is due and sets the timer for the next.
+    func tick(now: Moment) {
+        self.perform(self.discovery.tick(now: now, jitter: Self.jitter))
+        for index in self.places.indices {
+            guard let actions = self.places[index]?.link.tick(now: now, jitter: Self.jitter) else {
+                continue
+            }
+            self.perform(actions, place: index)
+        }
+        while let first = self.deadlines.first, first.deadline <= now {
+            self.expire(slot: first.slot, now: now)
+        }
+        self.answerListWaiters(now: now)
+        self.failUndiscovered(now: now)
+        self.pump()
+        self.resetTimer()
+    }
+
+    static var jitter: Double { Double.random(in: 0..<1) }
+
+    /// Makes sure that ``tick(now:)`` comes by then.
+    func wake(by deadline: Moment) {
+        guard deadline < self.timerDeadline, let timer else { return }
+        self.timerDeadline = deadline
+        self.reactor.setTimer(timer, at: deadline.nanoseconds)
+    }
+
+    /// The timer is set for the earliest of all deadlines.
+    func resetTimer() {
+        guard let timer else { return }
+        var deadline = self.discovery.deadline
+        for place in self.places { deadline = min(deadline, place?.link.deadline ?? .never) }
+        if let first = self.deadlines.first { deadline = min(deadline, first.deadline) }
+        for waiter in self.listWaiters { deadline = min(deadline, waiter.deadline) }
+        if self.waitingCount > 0, !self.discovery.hasList {
+            deadline = min(deadline, self.discoveryDeadline)
+        }
+        self.timerDeadline = deadline
+        self.reactor.setTimer(timer, at: deadline.nanoseconds)
+    }
+
+    /// When calls that wait for a first list give up.
+    var discoveryDeadline: Moment { self.started + self.configuration.discoveryTimeout }
+}
+
+// MARK: What the reactor calls
+
+extension Fleet: SocketHandler, TimerHandler {
+    nonisolated func socketReady(slot: Int, descriptorFired: Bool) -> Bool {
+        self.assumeIsolated { $0.receive(slot: slot, descriptorFired: descriptorFired) }
+    }
+
+    nonisolated func timerFired(_: Int, now: Int64) {
+        self.assumeIsolated { $0.tick(now: Moment(nanoseconds: now)) }
+    }
+
+    private func receive(slot: Int, descriptorFired: Bool) -> Bool {
+        let hasMore: Bool
+        if slot == self.brokerSocket?.slot {
+            hasMore = self.receiveFromBroker(descriptorFired: descriptorFired)
+        } else {
+            hasMore = self.receiveFromWorker(slot: slot, descriptorFired: descriptorFired)
+        }
+        if self.mustPump { self.pump() }
+        return hasMore
+    }
+}

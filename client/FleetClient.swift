@@ -1,0 +1,187 @@
+public import RoostWire
+package import ZeroMQ
+
+/// A service's way to the fleet: asks the broker once who serves what, then talks to the workers
+/// directly, in rotation.
+///
+/// ```swift
+/// let client = try FleetClient(brokers: [Endpoint("tcp://127.0.0.1:7100")])
+/// let result = try await client.infer(model: "digits", inputs: ["image": image])
+/// let probabilities: [Float]? = result.outputs["probabilities"]?.elements()
+/// await client.close()
+/// ```
+///
+/// One client serves a whole process; it may be used from any task. The first call opens it. While
+/// the broker is away it goes on with the workers it knows.
+///
+/// A service that makes many small calls saves two thread changes for each by making them on the
+/// client's own executor; nothing that runs there may block:
+///
+/// ```swift
+/// await withTaskExecutorPreference(client.executor) { ... }
+/// ```
+public final class FleetClient: Sendable {
+    private let fleet: Fleet
+    private let configuration: ClientConfiguration
+
+    /// A client of the fleet that those brokers know; the next one is asked when one is lost.
+    ///
+    /// Throws if there is no broker in the list, or the configuration contradicts itself. No
+    /// connection is made yet.
+    public convenience init(
+        brokers: [Endpoint],
+        configuration: ClientConfiguration = ClientConfiguration()
+    ) throws(RoostError) {
+        let reactor: Reactor
+        do {
+            reactor = try Reactor.shared.get()
+        } catch {
+            throw RoostError(.io, "cannot start the I/O thread: \(error)")
+        }
+        try self.init(brokers: brokers, configuration: configuration, on: reactor)
+    }
+
+    package init(
+        brokers: [Endpoint],
+        configuration: ClientConfiguration,
+        on reactor: Reactor
+    ) throws(RoostError) {
+        var problems = configuration.problems()
+        if brokers.isEmpty { problems.append("there is no broker in the list") }
+        guard problems.isEmpty else {
+            throw RoostError(.invalidConfiguration, problems.joined(separator: "; "))
+        }
+        self.configuration = configuration
+        self.fleet = Fleet(brokers: brokers, configuration: configuration, on: reactor)
+    }
+
+    deinit {
+        // The sockets keep the fleet alive, and it them, until they are closed.
+        let fleet = self.fleet
+        fleet.reactor.post { fleet.assumeIsolated { $0.close() } }
+    }
+
+    /// The client's I/O thread, for `withTaskExecutorPreference`.
+    public var executor: any TaskExecutor { self.fleet.reactor }
+
+    /// Runs a model on the inputs.
+    ///
+    /// - Parameters:
+    ///   - model: the model's name.
+    ///   - version: its version; `nil` for the highest that the chosen worker has.
+    ///   - inputs: a tensor for each of the model's inputs, of the datatype and shape that its
+    ///     signature calls for; together at most 64 MiB.
+    /// - Throws: an ``InferenceError`` when the worker refuses or fails, when no worker could be
+    ///   reached by the deadline, and when the task is cancelled. A lost worker is no error as long
+    ///   as another can take the request and executing it twice does no harm.
+    public func infer(
+        model: String,
+        version: Int? = nil,
+        inputs: NamedTensors,
+        options: InferenceOptions = InferenceOptions()
+    ) async throws(InferenceError) -> InferenceResult {
+        if let problem = TensorPayload.problem(with: inputs) {
+            throw InferenceError(.tooLarge, problem, notExecuted: true)
+        }
+        guard options.outputs.count <= WireLimits.tensorsMax,
+            options.outputs.allSatisfy({ $0.utf8.count <= WireLimits.nameBytesMax })
+        else { throw InferenceError(.invalidInput, "too many or too long output names") }
+        let request = InferRequest(
+            model: model,
+            version: try Self.checked(model, version),
+            priority: options.priority,
+            inputs: inputs,
+            outputs: options.outputs
+        )
+        let answer = await self.ask(
+            .infer(request),
+            deadline: try Self.deadline(after: options.timeout),
+            isIdempotent: options.isIdempotent
+        )
+        switch answer {
+        case .result(let result): return result
+        case .failure(let error): throw error
+        case .description:
+            throw InferenceError(.protocolViolation, "the worker answered another question")
+        }
+    }
+
+    /// What a model takes and gives, as one of its workers says.
+    public func describe(
+        model: String,
+        version: Int? = nil,
+        timeout: Duration = .seconds(5)
+    ) async throws(InferenceError) -> ModelDescription {
+        let answer = await self.ask(
+            .describe(Describe(model: model, version: try Self.checked(model, version))),
+            deadline: try Self.deadline(after: timeout),
+            isIdempotent: true
+        )
+        switch answer {
+        case .description(let description): return description
+        case .failure(let error): throw error
+        case .result:
+            throw InferenceError(.protocolViolation, "the worker answered another question")
+        }
+    }
+
+    /// The workers that are known now, by name; waits for the first list.
+    ///
+    /// Throws if no broker answers within ``ClientConfiguration/discoveryTimeout``.
+    public func workers() async throws(RoostError) -> [WorkerStatus] {
+        guard await self.fleet.waitForList(timeout: self.configuration.discoveryTimeout) else {
+            let broker = await self.fleet.discovery.broker
+            throw RoostError(
+                .brokerUnreachable,
+                "no broker answered at \(broker); start one with roost-broker, "
+                    + "or correct the address"
+            )
+        }
+        return await self.fleet.workers()
+    }
+
+    /// Ends every call with the error `closed`, and every connection. Calling it again is harmless.
+    public func close() async { await self.fleet.close() }
+
+    private func ask(
+        _ question: Call.Question,
+        deadline: Moment,
+        isIdempotent: Bool
+    ) async -> Call.Answer {
+        let call = Call(
+            question,
+            deadline: deadline,
+            isIdempotent: isIdempotent,
+            fleet: self.fleet
+        )
+        return await withTaskCancellationHandler {
+            await withUnsafeContinuation { call.submit($0) }
+        } onCancel: {
+            call.cancel()
+        }
+    }
+
+    private static func checked(
+        _ model: String,
+        _ version: Int?
+    ) throws(InferenceError) -> UInt32 {
+        guard !model.isEmpty, model.utf8.count <= WireLimits.nameBytesMax else {
+            throw InferenceError(
+                .modelNotFound,
+                "'\(model.prefix(32))' is no model's name: it must have 1 to 255 bytes"
+            )
+        }
+        guard let version else { return 0 }
+        guard let number = UInt32(exactly: version), number > 0 else {
+            throw InferenceError(.modelNotFound, "version \(version) is not a positive integer")
+        }
+        return number
+    }
+
+    private static func deadline(after timeout: Duration) throws(InferenceError) -> Moment {
+        guard timeout > .zero else {
+            throw InferenceError(.deadlineExceeded, "the timeout must be positive")
+        }
+        return Moment(nanoseconds: Reactor.monotonicNanoseconds()) + timeout
+    }
+}

@@ -1,0 +1,160 @@
+internal import RoostWire
+
+/// A client's link to one incarnation of one worker.
+///
+/// A value: the owner opens and closes the socket, sends what it is told to, and reports back.
+///
+/// ```
+/// waiting --time--> greeting (HELLO sent) --HELLO_OK--> ready --loss, silence--> waiting
+/// greeting --no answer in `answerLimit`--> waiting      ready --GOAWAY--> ready, draining
+/// ```
+struct WorkerLink: Sendable {
+    enum Action: Hashable, Sendable {
+        /// Open a fresh socket to the worker and send HELLO as its first message.
+        case connect
+        case ping
+        /// Close the socket; what was in flight on it has no answer coming.
+        case disconnect
+        /// Requests can be sent now.
+        case ready
+    }
+
+    private enum State: Hashable, Sendable {
+        case waiting(until: Moment)
+        case greeting(until: Moment)
+        case ready(nextPing: Moment)
+        case closed
+    }
+
+    /// HELLO is answered within this time; a refused connection gives no error.
+    static let answerLimit: Duration = .seconds(2)
+    /// How often a silent worker is asked for a sign of life: with requests out, and without.
+    static let pingInterval: (busy: Duration, idle: Duration) = (.seconds(1), .seconds(5))
+    /// A worker that was asked and says nothing for this long is gone.
+    static let silenceLimit: Duration = .seconds(3)
+
+    private(set) var record: WorkerRecord
+    private var state: State
+    private var backoff = Backoff()
+    private var heard = Moment(nanoseconds: 0)
+    /// When the oldest PING without an answer was sent.
+    private var asked: Moment?
+    private var credit = 0
+    private(set) var sequence = LinkSequence()
+    /// Requests sent and not answered.
+    private(set) var inFlight = 0
+    /// The worker said that it takes nothing new, or the broker says so.
+    private(set) var isDraining = false
+    /// The broker no longer lists the worker; the link is used as long as it works.
+    var isUnlisted = false
+
+    init(_ record: WorkerRecord, now: Moment) {
+        self.record = record
+        self.isDraining = record.state == .draining
+        self.state = .waiting(until: now)
+    }
+
+    var isReady: Bool {
+        if case .ready = self.state { true } else { false }
+    }
+
+    /// Whether a request may be sent now.
+    var canSend: Bool { self.isReady && !self.isDraining && self.inFlight < self.credit }
+
+    /// When ``tick(now:jitter:)`` is due.
+    var deadline: Moment {
+        switch self.state {
+        case .waiting(let until), .greeting(let until): until
+        case .ready(let nextPing):
+            min(nextPing, self.asked.map { $0 + Self.silenceLimit } ?? .never)
+        case .closed: .never
+        }
+    }
+
+    /// The broker tells something new of the same incarnation.
+    mutating func update(_ record: WorkerRecord) {
+        self.record = record
+        self.isUnlisted = false
+        if record.state == .draining { self.isDraining = true }
+    }
+
+    /// Time has passed.
+    mutating func tick(now: Moment, jitter: Double) -> [Action] {
+        guard now >= self.deadline else { return [] }
+        switch self.state {
+        case .waiting:
+            self.state = .greeting(until: now + Self.answerLimit)
+            self.sequence = LinkSequence()
+            return [.connect]
+        case .greeting:
+            return self.lost(now: now, jitter: jitter)
+        case .ready:
+            if let asked, now - asked >= Self.silenceLimit {
+                return self.lost(now: now, jitter: jitter)
+            }
+            let interval = self.inFlight > 0 ? Self.pingInterval.busy : Self.pingInterval.idle
+            guard now - self.heard >= interval else {
+                self.state = .ready(nextPing: self.heard + interval)
+                return []
+            }
+            self.asked = self.asked ?? now
+            self.state = .ready(nextPing: now + interval)
+            return [.ping]
+        case .closed:
+            return []
+        }
+    }
+
+    /// HELLO_OK has come.
+    mutating func greeted(_ answer: HelloOK, now: Moment) -> [Action] {
+        guard case .greeting = self.state else { return [] }
+        self.credit = Int(answer.credit)
+        self.backoff.reset()
+        self.asked = nil
+        self.heard = now
+        self.state = .ready(nextPing: now + Self.pingInterval.busy)
+        return [.ready]
+    }
+
+    /// Messages have come: a sign of life.
+    mutating func heard(now: Moment) {
+        self.heard = now
+        self.asked = nil
+    }
+
+    /// Whether a message of that number is the next one.
+    mutating func accept(_ linkSequence: UInt64) -> Bool { self.sequence.accept(linkSequence) }
+
+    /// The number of the next message to the worker.
+    mutating func nextSequence() -> UInt64 { self.sequence.next() }
+
+    /// A request goes out.
+    mutating func sent() { self.inFlight += 1 }
+
+    /// An answer has come, wanted or not.
+    mutating func answered() { self.inFlight = max(self.inFlight - 1, 0) }
+
+    /// GOAWAY has come. After a breach of protocol nothing is answered either.
+    mutating func goAway(_ reason: GoAway.Reason, now: Moment, jitter: Double) -> [Action] {
+        self.isDraining = true
+        switch reason {
+        case .draining: return []
+        case .protocolViolation:
+            self.isDraining = false
+            return self.lost(now: now, jitter: jitter)
+        }
+    }
+
+    /// The connection was lost or makes no sense any more.
+    mutating func lost(now: Moment, jitter: Double) -> [Action] {
+        guard self.state != .closed else { return [] }
+        self.state = .waiting(until: now + self.backoff.next(jitter: jitter))
+        self.inFlight = 0
+        self.credit = 0
+        self.asked = nil
+        return [.disconnect]
+    }
+
+    /// The link is given up for good.
+    mutating func close() { self.state = .closed }
+}
