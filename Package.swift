@@ -108,5 +108,11 @@ let package = Package(
             dependencies: ["RoostEngine", "RoostWire"],
             swiftSettings: settings
         ),
+        // Those of RoostImage encode their own pictures, with the libraries that decode.
+        .testTarget(
+            name: "RoostImageTests",
+            dependencies: ["CSPNG", "CTurboJPEG", "RoostImage", "RoostWire"],
+            swiftSettings: settings
+        ),
     ]
 )
