@@ -101,8 +101,11 @@ import Testing
         #expect(output.elements() == [-3, -4] as [Float])
     }
 
-    @Test("an input that is handed through is copied, since its memory is the caller's")
-    func passThrough() throws {
+    @Test(
+        "an input that is handed through is copied, since its memory is the caller's or the lane's",
+        arguments: [0, 1]
+    )
+    func passThrough(offset: Int) throws {
         let model = ONNXModelFile(
             inputs: [.init(name: "x", sizes: [.named("n")])],
             outputs: [
@@ -111,14 +114,21 @@ import Testing
             nodes: [("Neg", "x", "y")]
         )
         let lane = try Fixtures.session(model, in: self.directory).makeLane()
-        let storage = TensorStorage(byteCount: 8)
-        storage.base.storeBytes(of: 1 as Float, as: Float.self)
-        storage.base.storeBytes(of: 2 as Float, toByteOffset: 4, as: Float.self)
-        let input = Tensor(datatype: .fp32, shape: [2], storage: storage, byteCount: 8)
-        let outputs = try lane.run([input])
-        storage.base.storeBytes(of: 9 as Float, as: Float.self)
-        #expect(outputs[0].elements() == [1, 2] as [Float])
-        #expect(outputs[1].elements() == [-1, -2] as [Float])
+        let storage = TensorStorage(byteCount: offset + 4)
+        let input = Tensor(
+            datatype: .fp32,
+            shape: [1],
+            storage: storage,
+            byteOffset: offset,
+            byteCount: 4
+        )
+        (storage.base + offset).storeBytes(of: 1, as: Float.self)
+        let first = try lane.run([input])
+        // The next run has other values in the same memory.
+        (storage.base + offset).storeBytes(of: 2, as: Float.self)
+        let second = try lane.run([input])
+        #expect(first.map { $0.elements() } == [[1], [-1]] as [[Float]?])
+        #expect(second.map { $0.elements() } == [[2], [-2]] as [[Float]?])
     }
 
     @Test("only the wanted outputs come, in the order wanted")

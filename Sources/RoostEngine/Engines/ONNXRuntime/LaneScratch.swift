@@ -31,6 +31,12 @@ struct LaneScratch {
         self.usedBytes += tensor.paddedByteCount
         return copy
     }
+
+    /// Whether an address is in the memory that was used since the last ``reset(for:)``.
+    func contains(_ address: UnsafeMutableRawPointer) -> Bool {
+        guard let storage = self.storage, self.usedBytes > 0 else { return false }
+        return address >= storage.base && address < storage.base + self.usedBytes
+    }
 }
 
 extension Tensor {

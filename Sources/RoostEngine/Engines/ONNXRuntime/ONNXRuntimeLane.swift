@@ -57,7 +57,12 @@ final class ONNXRuntimeLane: Lane {
                 let value = self.outputValues[index]!
                 self.outputValues[index] = nil
                 let owner = ONNXRuntimeValue(owning: value, session: self.session)
-                tensors.append(try self.session.tensor(of: owner, inputs: inputs))
+                tensors.append(
+                    try self.session.tensor(of: owner) { address in
+                        self.scratch.contains(address)
+                            || inputs.contains { $0.contains(address) }
+                    }
+                )
             }
             return tensors
         }
@@ -123,5 +128,12 @@ final class ONNXRuntimeLane: Lane {
             api.releaseValue(value)
             values[index] = nil
         }
+    }
+}
+
+extension Tensor {
+    fileprivate func contains(_ address: UnsafeMutableRawPointer) -> Bool {
+        let start = self.storage.base + self.byteOffset
+        return address >= start && address < start + self.byteCount
     }
 }

@@ -3,9 +3,12 @@ internal import RoostWire
 extension ONNXRuntimeSession {
     /// The tensor that a value is. Numbers stay where they are, BYTES are copied.
     ///
-    /// - Parameter inputs: the tensors that the run was given. A model may hand one of them through,
-    ///   and then its memory is not the value's.
-    func tensor(of value: ONNXRuntimeValue, inputs: [Tensor]) throws(EngineError) -> Tensor {
+    /// - Parameter isBorrowed: whether the memory at an address is that of the run's inputs. A model
+    ///   may hand an input through, and then the memory is not the value's.
+    func tensor(
+        of value: ONNXRuntimeValue,
+        isBorrowed: (UnsafeMutableRawPointer) -> Bool
+    ) throws(EngineError) -> Tensor {
         let (element, shape) = try self.typeAndShape(of: value)
         guard let datatype = DataType(onnxElementType: element), let count = shape.elementCount
         else {
@@ -20,7 +23,7 @@ extension ONNXRuntimeSession {
             try self.check(self.library.api.getData(value.handle, &data))
         }
         let storage: TensorStorage
-        if let data, !inputs.contains(where: { $0.contains(data) }) {
+        if let data, !isBorrowed(data) {
             storage = TensorStorage(base: data, byteCount: byteCount, owner: value)
         } else {
             storage = TensorStorage(byteCount: byteCount) { target in
@@ -113,12 +116,5 @@ extension ONNXRuntimeSession {
 
     private func executionFailed(_ reason: String) -> EngineError {
         .onnxRuntime(.executionFailed, "model '\(self.source)' failed: \(reason)")
-    }
-}
-
-extension Tensor {
-    fileprivate func contains(_ address: UnsafeMutableRawPointer) -> Bool {
-        let start = self.storage.base + self.byteOffset
-        return address >= start && address < start + self.byteCount
     }
 }
