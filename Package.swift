@@ -114,5 +114,18 @@ let package = Package(
             dependencies: ["CSPNG", "CTurboJPEG", "RoostImage", "RoostWire"],
             swiftSettings: settings
         ),
+        .target(
+            name: "RoostTestKit",
+            dependencies: [
+                "RoostBroker", "RoostClient", "RoostEngine", "RoostWire", "RoostWorker", "ZeroMQ",
+            ],
+            path: "Tests/RoostTestKit",
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "FleetTests",
+            dependencies: ["RoostClient", "RoostTestKit", "RoostWire"],
+            swiftSettings: settings
+        ),
     ]
 )

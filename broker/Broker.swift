@@ -325,7 +325,8 @@ extension Broker {
             selector: lookup.selector,
             deadline: now + lookup.wait
         )
-        let mayWait = lookup.wait > .zero && self.waiting.count < self.configuration.waitingLookupsMax
+        let mayWait =
+            lookup.wait > .zero && self.waiting.count < self.configuration.waitingLookupsMax
         if mayWait, self.registry.records(matching: lookup.selector).isEmpty {
             self.waiting.append(question)
         } else {

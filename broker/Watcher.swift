@@ -69,11 +69,12 @@ struct Watcher: Sendable {
         guard self.credit > 0 else { return nil }
         if self.parts.isEmpty, self.isBehind {
             self.isBehind = false
-            self.parts = Snapshot.parts(
-                registry.records(matching: self.selector),
-                sequence: registry.sequence,
-                complete: complete
-            )[...]
+            self.parts =
+                Snapshot.parts(
+                    registry.records(matching: self.selector),
+                    sequence: registry.sequence,
+                    complete: complete
+                )[...]
         }
         guard let part = self.parts.popFirst() else { return nil }
         self.credit -= 1

@@ -222,11 +222,13 @@ extension Fleet {
         if let link = call.link { call.avoided.append(link) }
         call.link = nil
         call.failure = error
-        guard self.retries.allows(
-            outcome,
-            attempts: call.attempts,
-            isIdempotent: call.isIdempotent
-        ) else {
+        guard
+            self.retries.allows(
+                outcome,
+                attempts: call.attempts,
+                isIdempotent: call.isIdempotent
+            )
+        else {
             self.end(call, .failure(error))
             return
         }

@@ -125,10 +125,12 @@ extension Fleet {
     }
 
     private func remove(_ record: WorkerRecord, _ why: Delta.Removal.Why) {
-        guard let index = self.places.firstIndex(where: {
-            $0?.link.record.workerID == record.workerID
-                && $0?.link.record.incarnation == record.incarnation
-        }) else { return }
+        guard
+            let index = self.places.firstIndex(where: {
+                $0?.link.record.workerID == record.workerID
+                    && $0?.link.record.incarnation == record.incarnation
+            })
+        else { return }
         // A broker that no longer hears a worker proves nothing while our own link works.
         if why == .expired, self.places[index]?.link.isReady == true {
             self.places[index]?.link.isUnlisted = true

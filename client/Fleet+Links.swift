@@ -223,10 +223,12 @@ extension Fleet {
         var received = 0
         do {
             while received < Self.turnMax {
-                guard let incoming = try socket.receiveMessage(
-                    fromPeers: false,
-                    framesMax: WireLimits.payloadFramesMax
-                ) else { break }
+                guard
+                    let incoming = try socket.receiveMessage(
+                        fromPeers: false,
+                        framesMax: WireLimits.payloadFramesMax
+                    )
+                else { break }
                 received += 1
                 try self.handle(incoming, place: index)
                 // A message may have ended the link.

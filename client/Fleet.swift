@@ -93,7 +93,9 @@ actor Fleet {
             guard let call = self.slots[slot].call else { continue }
             self.end(
                 call,
-                .failure(InferenceError(.closed, "the client was closed", requestID: call.requestID))
+                .failure(
+                    InferenceError(.closed, "the client was closed", requestID: call.requestID)
+                )
             )
         }
         for waiter in self.listWaiters { waiter.continuation.resume(returning: false) }

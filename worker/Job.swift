@@ -62,7 +62,10 @@ final class Job: @unchecked Sendable {
             outputs: self.named(outputs)
         )
         if let problem = TensorPayload.problem(with: answer.outputs) {
-            self.fail(ErrorReply(.tooLarge, "the outputs are too large: \(problem)"), sender: sender)
+            self.fail(
+                ErrorReply(.tooLarge, "the outputs are too large: \(problem)"),
+                sender: sender
+            )
             return
         }
         let layout = answer.layout

@@ -41,7 +41,8 @@ package final class LoadedModel: Sendable {
     private static func bounded(_ metadata: [(key: String, value: String)]) -> [String: String] {
         var left = WireLimits.metadataValueBytesMax
         var kept: [String: String] = [:]
-        let ordered = metadata.filter { $0.key == "labels" } + metadata.filter { $0.key != "labels" }
+        let ordered =
+            metadata.filter { $0.key == "labels" } + metadata.filter { $0.key != "labels" }
         for (key, value) in ordered {
             let size = key.utf8.count + value.utf8.count
             guard kept.count < WireLimits.metadataEntriesMax, size <= left,

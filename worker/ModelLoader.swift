@@ -81,7 +81,7 @@ package struct ModelLoader: Sendable {
         let lane = try session.makeLane()
         do throws(EngineError) {
             _ = try lane.run(inputs)
-        } catch where error.code == .executionFailed {
+        } catch  where error.code == .executionFailed {
             return
         }
     }

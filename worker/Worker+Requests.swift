@@ -17,10 +17,12 @@ extension Worker {
         defer { self.submitArrivals() }
         for _ in 0..<Self.turnMax {
             do {
-                guard let incoming = try socket.receiveMessage(
-                    fromPeers: true,
-                    framesMax: WireLimits.payloadFramesMax
-                ) else { return false }
+                guard
+                    let incoming = try socket.receiveMessage(
+                        fromPeers: true,
+                        framesMax: WireLimits.payloadFramesMax
+                    )
+                else { return false }
                 self.handle(incoming, now: now)
             } catch {
                 // Only ETERM and ENOTSOCK are left: the socket is going away.
@@ -247,7 +249,10 @@ extension Worker {
         return (arranged, wanted)
     }
 
-    private static func unknownOutput(_ name: UnsafeRawBufferPointer, _ model: LoadedModel) -> String {
+    private static func unknownOutput(
+        _ name: UnsafeRawBufferPointer,
+        _ model: LoadedModel
+    ) -> String {
         let known = model.signature.outputs.map { "'\($0.name)'" }.joined(separator: ", ")
         let name = String(decoding: name, as: UTF8.self)
         return "model '\(model.name)' has no output '\(name)'; it gives \(known)"

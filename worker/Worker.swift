@@ -91,7 +91,9 @@ package actor Worker {
     package func start() throws(RoostError) -> Endpoint {
         var problems = self.configuration.problems()
         if self.models.count > WireLimits.modelsMax {
-            problems.append("\(self.models.count) models; one worker serves \(WireLimits.modelsMax)")
+            problems.append(
+                "\(self.models.count) models; one worker serves \(WireLimits.modelsMax)"
+            )
         }
         guard problems.isEmpty else {
             throw RoostError(.invalidConfiguration, problems.joined(separator: "; "))
@@ -174,7 +176,9 @@ package actor Worker {
         var options = SocketOptions()
         options.routerMandatory = true
         // A tripwire above what one client may have in flight.
-        let window = Int32(clamping: 2 * (self.configuration.queueMax + self.configuration.executors))
+        let window = Int32(
+            clamping: 2 * (self.configuration.queueMax + self.configuration.executors)
+        )
         options.sendHighWaterMark = max(window, 64)
         options.receiveHighWaterMark = max(window, 64)
         let socket: Socket

@@ -51,7 +51,9 @@ package struct ReceivedPayload: Sendable {
             var offset = 0
             for frame in frames {
                 frame.withUnsafeBytes { source in
-                    UnsafeMutableRawBufferPointer(rebasing: target[offset...]).copyMemory(from: source)
+                    UnsafeMutableRawBufferPointer(rebasing: target[offset...]).copyMemory(
+                        from: source
+                    )
                 }
                 offset += frame.byteCount
             }

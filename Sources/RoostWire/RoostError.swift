@@ -2,7 +2,9 @@
 public struct RoostError: Error, Sendable, CustomStringConvertible {
     /// What kind of misuse.
     public struct Code: Hashable, Sendable {
-        private enum Value { case invalidConfiguration, stopped, addressInUse, io, brokerUnreachable }
+        private enum Value {
+            case invalidConfiguration, stopped, addressInUse, io, brokerUnreachable
+        }
         private let value: Value
         /// A configuration value, file or argument cannot be used.
         public static var invalidConfiguration: Code { Code(value: .invalidConfiguration) }

@@ -28,7 +28,8 @@ package struct TensorDescriptor {
         else { throw WireError(.tooLong) }
         self.byteCount = byteCount
         self.placement =
-            frameCount == 0 ? .inline(offset: position) : .frames(first: position, count: frameCount)
+            frameCount == 0
+            ? .inline(offset: position) : .frames(first: position, count: frameCount)
         guard rank <= Shape.rankMax else { throw WireError(.tooLong) }
         var shape = Shape()
         for _ in 0..<rank {

@@ -78,7 +78,10 @@ package final class Socket {
     /// Sends a frame; `more` if further frames of the same message follow. Never blocks.
     package func send(_ message: consuming Message, more: Bool = false) -> SendOutcome {
         self.reactor.markDirty(self)
-        if message.send(on: self.handle.pointer, flags: more ? ZMQ_DONTWAIT | ZMQ_SNDMORE : ZMQ_DONTWAIT) {
+        if message.send(
+            on: self.handle.pointer,
+            flags: more ? ZMQ_DONTWAIT | ZMQ_SNDMORE : ZMQ_DONTWAIT
+        ) {
             return .sent
         }
         let error = ZeroMQError.last("zmq_msg_send")
@@ -122,9 +125,17 @@ struct SocketHandle {
 
     init(_ pointer: UnsafeMutableRawPointer) { self.pointer = pointer }
 
-    func set<Value: BitwiseCopyable>(_ option: Int32, _ value: Value) throws(ZeroMQError) {
+    /// Sets an option of C's type `int`, as all but `ZMQ_MAXMSGSIZE` are.
+    func set(_ option: Int32, _ value: Int32) throws(ZeroMQError) {
         var value = value
-        guard zmq_setsockopt(self.pointer, option, &value, MemoryLayout<Value>.size) == 0 else {
+        guard zmq_setsockopt(self.pointer, option, &value, MemoryLayout<Int32>.size) == 0 else {
+            throw .last("zmq_setsockopt")
+        }
+    }
+
+    func set(_ option: Int32, wide value: Int64) throws(ZeroMQError) {
+        var value = value
+        guard zmq_setsockopt(self.pointer, option, &value, MemoryLayout<Int64>.size) == 0 else {
             throw .last("zmq_setsockopt")
         }
     }
@@ -150,7 +161,10 @@ struct SocketHandle {
         guard zmq_getsockopt(self.pointer, ZMQ_LAST_ENDPOINT, &text, &size) == 0 else {
             throw .last("zmq_getsockopt")
         }
-        return String(decoding: text.prefix(max(size - 1, 0)).map(UInt8.init(bitPattern:)), as: UTF8.self)
+        return String(
+            decoding: text.prefix(max(size - 1, 0)).map(UInt8.init(bitPattern:)),
+            as: UTF8.self
+        )
     }
 
     func close() {

@@ -29,7 +29,7 @@ package struct SocketOptions: Sendable {
         try socket.set(ZMQ_SNDHWM, self.sendHighWaterMark)
         try socket.set(ZMQ_RCVHWM, self.receiveHighWaterMark)
         // 64 bytes more: the bound is ours to enforce, with an error that says so.
-        try socket.set(ZMQ_MAXMSGSIZE, self.frameBytesMax + 64)
+        try socket.set(ZMQ_MAXMSGSIZE, wide: self.frameBytesMax + 64)
         try socket.set(ZMQ_SNDBUF, self.kernelBufferBytes)
         try socket.set(ZMQ_RCVBUF, self.kernelBufferBytes)
         try socket.set(ZMQ_HEARTBEAT_IVL, self.heartbeatInterval.milliseconds)
@@ -56,6 +56,9 @@ package struct SocketOptions: Sendable {
 extension Duration {
     /// In whole milliseconds, as libzmq's options take them.
     var milliseconds: Int32 {
-        Int32(clamping: self.components.seconds * 1000 + self.components.attoseconds / 1_000_000_000_000_000)
+        Int32(
+            clamping: self.components.seconds * 1000 + self.components.attoseconds
+                / 1_000_000_000_000_000
+        )
     }
 }

@@ -1,0 +1,113 @@
+package import RoostBroker
+package import RoostClient
+package import RoostWire
+package import RoostWorker
+internal import Synchronization
+package import ZeroMQ
+
+/// A broker, workers and clients in one process, on one reactor and real sockets with ephemeral
+/// ports.
+package final class InProcessFleet: Sendable {
+    package let reactor: Reactor
+    package let broker: Broker
+    package let brokerEndpoint: Endpoint
+    private let workers = Mutex<[Worker]>([])
+    private let clients = Mutex<[FleetClient]>([])
+
+    /// Runs `body` with a fleet and closes all of it afterwards.
+    package static func with(
+        configure: (inout BrokerConfiguration) -> Void = { _ in },
+        _ body: (InProcessFleet) async throws -> Void
+    ) async throws {
+        let fleet = try await InProcessFleet(configure: configure)
+        let outcome: Result<Void, any Error>
+        do {
+            outcome = .success(try await body(fleet))
+        } catch {
+            outcome = .failure(error)
+        }
+        await fleet.close()
+        try outcome.get()
+    }
+
+    /// Starts a broker whose lists are complete from the start.
+    private init(configure: (inout BrokerConfiguration) -> Void) async throws {
+        var configuration = BrokerConfiguration(endpoint: try Endpoint("tcp://127.0.0.1:*"))
+        configuration.warmUp = .zero
+        configure(&configuration)
+        self.reactor = try Reactor()
+        self.broker = Broker(configuration, on: self.reactor)
+        self.brokerEndpoint = try await self.broker.start()
+    }
+
+    /// Adds a worker that serves a Swift function under that name, version 1.
+    @discardableResult
+    package func addWorker(
+        _ id: String,
+        model: String = "identity",
+        session: FakeSession = .identity(),
+        configure: (inout WorkerConfiguration) -> Void = { _ in }
+    ) async throws -> Worker {
+        try await self.addWorker(
+            id,
+            models: [LoadedModel(name: model, version: 1, engine: "fake 1", session: session)],
+            configure: configure
+        )
+    }
+
+    /// Adds a worker that serves those models.
+    @discardableResult
+    package func addWorker(
+        _ id: String,
+        models: [LoadedModel],
+        configure: (inout WorkerConfiguration) -> Void = { _ in }
+    ) async throws -> Worker {
+        var configuration = WorkerConfiguration(
+            id: id,
+            listen: [try Endpoint("tcp://127.0.0.1:*")]
+        )
+        configuration.brokers = [self.brokerEndpoint]
+        configure(&configuration)
+        let worker = Worker(
+            configuration,
+            models: models,
+            on: self.reactor,
+            incarnation: UInt64.random(in: 1...1_000_000)
+        )
+        _ = try await worker.start()
+        self.workers.withLock { $0.append(worker) }
+        return worker
+    }
+
+    /// A client of this fleet.
+    package func client(
+        configure: (inout ClientConfiguration) -> Void = { _ in }
+    ) throws -> FleetClient {
+        var configuration = ClientConfiguration()
+        configure(&configuration)
+        let client = try FleetClient(
+            brokers: [self.brokerEndpoint],
+            configuration: configuration,
+            on: self.reactor
+        )
+        self.clients.withLock { $0.append(client) }
+        return client
+    }
+
+    private func close() async {
+        for client in self.clients.withLock({ $0 }) { await client.close() }
+        for worker in self.workers.withLock({ $0 }) {
+            await worker.stop()
+            await worker.join()
+        }
+        await self.broker.stop()
+        self.reactor.stop()
+    }
+
+    /// Waits until the broker lists that many workers as ready.
+    package func waitForWorkers(_ count: Int) async throws {
+        try await eventually("\(count) workers are ready") {
+            await self.broker.workers().filter { $0.state == .ready }.count == count
+        }
+    }
+}
