@@ -127,5 +127,22 @@ let package = Package(
             dependencies: ["RoostClient", "RoostTestKit", "RoostWire"],
             swiftSettings: settings
         ),
+
+        // Benchmarks: `make bench`.
+        .executableTarget(
+            name: "pingpong",
+            dependencies: ["CZeroMQ"],
+            path: "Tests/Performance/PingPong",
+            linkerSettings: [.linkedLibrary("zmq")]
+        ),
+        .executableTarget(
+            name: "roost-bench",
+            dependencies: [
+                "RoostBroker", "RoostClient", "RoostEngine", "RoostTestKit", "RoostWire",
+                "RoostWorker", "ZeroMQ",
+            ],
+            path: "Tests/Performance/Bench",
+            swiftSettings: settings
+        ),
     ]
 )

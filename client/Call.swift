@@ -35,6 +35,9 @@ final class Call: ReactorWork, @unchecked Sendable {
     /// The last failure, for the error that is thrown if no other attempt succeeds.
     var failure: InferenceError?
     private(set) var isCancelled = false
+    /// Its first frame, encoded and not yet sent, and how many payload frames follow it.
+    var frame: Message?
+    var frameCount = 0
 
     init(_ question: Question, deadline: Moment, isIdempotent: Bool, fleet: Fleet) {
         self.question = question
@@ -66,6 +69,9 @@ final class Call: ReactorWork, @unchecked Sendable {
     func perform() {
         self.fleet.assumeIsolated { $0.start(self) }
     }
+
+    /// Hands the encoded frame out, once.
+    func takeFrame() -> Message? { self.frame.take() }
 
     /// The caller gives up; from any thread, before or after ``submit(_:)``.
     func cancel() {

@@ -103,7 +103,7 @@ extension Fleet {
         if !self.discovery.hasList { self.wake(by: self.discoveryDeadline) }
     }
 
-    /// Sends the call to the worker that the picker chooses; false if none can take it.
+    /// Gives the call to the worker that the picker chooses; false if none can take it.
     private func place(_ call: Call, _ key: TargetKey) -> Bool {
         // A target that nobody serves is not remembered: names come from programs without bound.
         if self.targets[key] == nil {
@@ -121,7 +121,8 @@ extension Fleet {
             return link.inFlight
         }
         guard let chosen else { return false }
-        return self.send(call, place: candidates[chosen])
+        self.enqueue(call, place: candidates[chosen])
+        return true
     }
 
     /// Why no worker will ever take the call; `nil` if one may yet.

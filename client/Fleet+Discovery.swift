@@ -78,8 +78,11 @@ extension Fleet {
             self.brokerLost()
             return false
         }
+        guard descriptorFired else { return false }
+        let readiness = socket.readiness
+        if readiness.canReceive { return true }
         // Without reconnection a lost connection takes the socket's readiness to send with it.
-        if descriptorFired, !socket.canSend { self.brokerLost() }
+        if !readiness.canSend { self.brokerLost() }
         return false
     }
 

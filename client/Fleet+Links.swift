@@ -113,6 +113,8 @@ extension Fleet {
     // MARK: Sending
 
     func send(_ message: some WireMessage, place index: Int, requestID: UInt64 = 0) {
+        // Calls that were encoded before have the lower numbers.
+        if !self.outbox.isEmpty { self.sendOutbox() }
         guard let socket = self.places[index]?.socket,
             let sequence = self.places[index]?.link.nextSequence()
         else { return }
@@ -130,18 +132,14 @@ extension Fleet {
         _ = socket.send(frame)
     }
 
-    /// Sends a call to a worker whose link can take it; false if it could not be sent after all.
-    func send(_ call: Call, place index: Int) -> Bool {
-        guard let socket = self.places[index]?.socket,
-            let sequence = self.places[index]?.link.nextSequence()
-        else { return false }
+    /// Encodes a call for a worker whose link can take it; it goes out with the turn's others.
+    func enqueue(_ call: Call, place index: Int) {
+        guard let sequence = self.places[index]?.link.nextSequence() else { return }
         call.attempts += 1
         call.link = index
         self.places[index]?.link.sent()
-        let outcome: Socket.SendOutcome
         switch call.question {
-        case .infer(let request):
-            outcome = self.send(request, of: call, sequence: sequence, on: socket)
+        case .infer(let request): call.frame = self.encode(request, of: call, sequence: sequence)
         case .describe(let describe):
             let header = FrameHeader(
                 .describe,
@@ -150,65 +148,64 @@ extension Fleet {
                 sender: self.instance
             )
             let metaBytes = describe.metaBytes
-            outcome = socket.send(
-                Message(byteCount: Describe.frameBytes(metaBytes: metaBytes)) {
-                    describe.write(header, metaBytes: metaBytes, into: $0)
-                }
-            )
-        }
-        guard outcome != .sent else { return true }
-        // Nothing was accepted by libzmq, or not the whole of it: the worker cannot have it. The
-        // link is no good any more, and its loss is handled once this turn is over.
-        call.link = nil
-        self.places[index]?.link.answered()
-        let slot = socket.slot
-        self.reactor.post { [self] in
-            self.assumeIsolated { fleet in
-                guard fleet.places.indices.contains(index),
-                    fleet.places[index]?.socket?.slot == slot
-                else { return }
-                fleet.lost(index)
-                fleet.pump()
+            call.frame = Message(byteCount: Describe.frameBytes(metaBytes: metaBytes)) {
+                describe.write(header, metaBytes: metaBytes, into: $0)
             }
         }
-        return false
+        if self.outbox.isEmpty { self.reactor.flushAfterJobs(self) }
+        self.outbox.append(call)
     }
 
-    private func send(
-        _ request: InferRequest,
-        of call: Call,
-        sequence: UInt64,
-        on socket: Socket
-    ) -> Socket.SendOutcome {
+    private func encode(_ request: InferRequest, of call: Call, sequence: UInt64) -> Message {
         var request = request
         request.attempt = UInt8(clamping: call.attempts - 1)
-        let budget = call.deadline - self.now
+        let budget = call.deadline.nanoseconds - self.now.nanoseconds
         let header = FrameHeader(
             .infer,
             flags: call.isIdempotent ? .idempotent : [],
             linkSequence: sequence,
             requestID: call.requestID,
-            aux: UInt64(max(budget.nanoseconds / 1_000, 1)),
+            aux: UInt64(max(budget / 1_000, 1)),
             sender: self.instance
         )
         let layout = request.layout
-        var framesLeft = layout.frameCount
-        let frame = Message(byteCount: layout.frameBytes) {
+        call.frameCount = layout.frameCount
+        return Message(byteCount: layout.frameBytes) {
             request.write(header, layout: layout, into: $0)
         }
+    }
+
+    /// Sends the turn's calls.
+    func sendOutbox() {
+        var outbox: [Call] = []
+        swap(&outbox, &self.outbox)
+        for call in outbox { self.send(call) }
+        outbox.removeAll(keepingCapacity: true)
+        if self.outbox.isEmpty { swap(&outbox, &self.outbox) }
+    }
+
+    private func send(_ call: Call) {
+        // The call may have ended, or its link been lost, since it was encoded in this turn. Its
+        // number in the link's sequence was given out, so it goes out all the same if it can.
+        guard let frame = call.takeFrame(), let index = call.link,
+            let socket = self.places[index]?.socket
+        else { return }
+        var framesLeft = call.frameCount
         var outcome = socket.send(frame, more: framesLeft > 0)
-        guard framesLeft > 0 else { return outcome }
-        TensorPayload.forEachFrame(of: request.inputs) { storage, offset, byteCount in
-            framesLeft -= 1
-            guard outcome == .sent else { return }
-            let frame = Message(
-                payload: storage.base + offset,
-                byteCount: byteCount,
-                owner: storage
-            )
-            outcome = socket.send(frame, more: framesLeft > 0)
+        if framesLeft > 0, case .infer(let request) = call.question {
+            TensorPayload.forEachFrame(of: request.inputs) { storage, offset, byteCount in
+                framesLeft -= 1
+                guard outcome == .sent else { return }
+                let frame = Message(
+                    payload: storage.base + offset,
+                    byteCount: byteCount,
+                    owner: storage
+                )
+                outcome = socket.send(frame, more: framesLeft > 0)
+            }
         }
-        return outcome
+        // Not accepted by libzmq, or not the whole of it: the link is no good any more.
+        if outcome != .sent { self.lost(index) }
     }
 
     // MARK: Receiving
@@ -240,13 +237,13 @@ extension Fleet {
             return false
         }
         if received > 0 { self.places[index]?.link.heard(now: self.now) }
+        guard descriptorFired else { return received == Self.turnMax }
+        let readiness = socket.readiness
+        // What a worker said before it went still counts.
+        if readiness.canReceive { return true }
         // Without reconnection a lost connection takes the socket's readiness to send with it.
-        if descriptorFired, !socket.canSend {
-            if received == Self.turnMax { return true }
-            self.lost(index)
-            return false
-        }
-        return received == Self.turnMax
+        if !readiness.canSend { self.lost(index) }
+        return false
     }
 
     private func handle(_ incoming: consuming Incoming, place index: Int) throws(WireError) {

@@ -53,6 +53,8 @@ actor Fleet {
     var freeSlots: [Int] = []
     var deadlines = DeadlineQueue()
     var waitingCount = 0
+    /// Calls that are encoded and go out once this turn's jobs have run.
+    var outbox: [Call] = []
     var listWaiters: [ListWaiter] = []
     /// Targets have waiting calls that may now find a worker.
     var mustPump = false
@@ -153,7 +155,11 @@ actor Fleet {
 
 // MARK: What the reactor calls
 
-extension Fleet: SocketHandler, TimerHandler {
+extension Fleet: SocketHandler, TimerHandler, FlushHandler {
+    nonisolated func flush() {
+        self.assumeIsolated { $0.sendOutbox() }
+    }
+
     nonisolated func socketReady(slot: Int, descriptorFired: Bool) -> Bool {
         self.assumeIsolated { $0.receive(slot: slot, descriptorFired: descriptorFired) }
     }

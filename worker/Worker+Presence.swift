@@ -126,9 +126,12 @@ extension Worker {
             self.lost(index)
             return false
         }
-        // Without reconnection a lost connection takes the socket's readiness to send with it.
-        if descriptorFired, !socket.canSend { self.lost(index) }
         self.setTimer()
+        guard descriptorFired else { return false }
+        let readiness = socket.readiness
+        if readiness.canReceive { return true }
+        // Without reconnection a lost connection takes the socket's readiness to send with it.
+        if !readiness.canSend { self.lost(index) }
         return false
     }
 

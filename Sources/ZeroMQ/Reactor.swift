@@ -8,7 +8,7 @@ internal import Synchronization
 /// thread away from them, and a `TaskExecutor` that callers may prefer, which saves them the two
 /// thread changes of a call. Nothing that runs on it may block.
 ///
-/// A turn of the loop: run the jobs that were posted; drain the sockets that were used or became
+/// A turn of the loop: run the jobs that were posted; send what they gathered; drain the sockets that were used or became
 /// readable; fire the timers that are due; and sleep in epoll when nothing is left. The descriptor
 /// of a socket is edge-like and any call on the socket may swallow its edge (zmq_getsockopt(3),
 /// `ZMQ_FD`), so the loop never sleeps before each socket that was touched has been drained.
@@ -51,6 +51,7 @@ package final class Reactor: @unchecked Sendable {
     private var dirty: [Socket] = []
     private var drained: [Socket] = []
     private var timers: [Timer?] = []
+    private var flushes: [any FlushHandler] = []
 
     private static let wakeToken = UInt64.max
     private static let eventsMax = 256
@@ -203,6 +204,15 @@ extension Reactor {
         self.dirty.append(socket)
     }
 
+    /// Has `handler` called once the jobs of this turn have run.
+    ///
+    /// Messages that go out in one run reach libzmq's thread as one batch. Sent one by one between
+    /// jobs, the first wakes that thread, which then takes the processor for a single message.
+    package func flushAfterJobs(_ handler: any FlushHandler) {
+        self.checkIsolated()
+        self.flushes.append(handler)
+    }
+
     /// A timer that is off until ``setTimer(_:at:)``.
     package func addTimer(_ handler: any TimerHandler) -> Int {
         self.checkIsolated()
@@ -232,9 +242,10 @@ extension Reactor {
         self.threadID.store(UInt(pthread_self()), ordering: .relaxed)
         while true {
             self.runJobs()
+            self.flush()
             self.drainSockets()
             self.fireTimers()
-            guard self.ownJobs.isEmpty, self.dirty.isEmpty else { continue }
+            guard self.ownJobs.isEmpty, self.dirty.isEmpty, self.flushes.isEmpty else { continue }
             self.isSleeping.store(true, ordering: .sequentiallyConsistent)
             if !self.inbox.withLock({ $0.isEmpty }) {
                 self.isSleeping.store(false, ordering: .relaxed)
@@ -275,6 +286,10 @@ extension Reactor {
             case .work(let work): work.perform()
             }
         }
+    }
+
+    private func flush() {
+        while let handler = self.flushes.popLast() { handler.flush() }
     }
 
     private func drainSockets() {

@@ -15,6 +15,11 @@ package protocol TimerHandler: AnyObject, Sendable {
     func timerFired(_ id: Int, now: Int64)
 }
 
+/// Sends what it gathered while jobs ran. Called on the reactor's thread.
+package protocol FlushHandler: AnyObject, Sendable {
+    func flush()
+}
+
 /// Something to be done on the reactor's thread.
 package protocol ReactorWork: AnyObject, Sendable {
     func perform()

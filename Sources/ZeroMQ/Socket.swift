@@ -100,10 +100,21 @@ package final class Socket {
         return false
     }
 
-    /// Whether the peer of a DEALER is still connected, as far as libzmq knows: with
-    /// reconnection off, its pipe goes with the connection, and `ZMQ_POLLOUT` with the pipe.
-    package var canSend: Bool {
-        (self.handle.events() & ZMQ_POLLOUT) != 0
+    /// What can be done on a socket now.
+    package struct Readiness: Sendable {
+        /// With reconnection off, a DEALER's pipe goes with the connection, and this with the pipe.
+        package let canSend: Bool
+        /// Asking may have swallowed the descriptor's edge: what is there must be received.
+        package let canReceive: Bool
+    }
+
+    /// What can be done now, as far as libzmq knows. The corresponding option is `ZMQ_EVENTS`.
+    package var readiness: Readiness {
+        let events = self.handle.events()
+        return Readiness(
+            canSend: events & ZMQ_POLLOUT != 0,
+            canReceive: events & ZMQ_POLLIN != 0
+        )
     }
 
     /// Closes the socket.

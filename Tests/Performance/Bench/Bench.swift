@@ -1,0 +1,121 @@
+import Glibc
+import RoostBroker
+import RoostClient
+import RoostEngine
+import RoostTestKit
+import RoostWire
+import RoostWorker
+import ZeroMQ
+
+enum Bench {
+    static func run(_ arguments: [String]) async {
+        do {
+            switch arguments.first {
+            case "host": try await Self.host(arguments)
+            case "call": try await Self.call(arguments)
+            case "engine": try Self.engine(arguments)
+            case "digits": try await Self.digits(arguments)
+            default: fail("see the head of Tests/Performance/Bench/main.swift")
+            }
+        } catch {
+            fail("\(error)")
+        }
+    }
+
+    static func fail(_ message: String) -> Never {
+        var line = "roost-bench: \(message)\n"
+        line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        exit(2)
+    }
+
+    static func print(_ line: String) {
+        Swift.print(line)
+        fflush(nil)
+    }
+
+    // MARK: The serving end
+
+    /// A broker and a worker in one process, until standard input ends.
+    private static func host(_ arguments: [String]) async throws {
+        let executors = Self.value("--executors", in: arguments).flatMap(Int.init) ?? 1
+        let models: [LoadedModel]
+        if let directory = Self.value("--models", in: arguments) {
+            let outcome = ModelLoader(engine: try Self.onnxRuntime())
+                .load(ModelRepository(directory: directory))
+            guard outcome.problems.isEmpty else { fail(outcome.problems.joined(separator: "; ")) }
+            models = outcome.models
+        } else {
+            models = [
+                LoadedModel(name: "identity", version: 1, engine: "swift", session: FakeSession.identity()),
+                LoadedModel(name: "swallow", version: 1, engine: "swift", session: FakeSession.swallow()),
+            ]
+        }
+        try await InProcessFleet.with { fleet in
+            try await fleet.addWorker("bench", models: models) { $0.executors = executors }
+            try await fleet.waitForWorkers(1)
+            Self.print(fleet.brokerEndpoint.address)
+            while getchar() != EOF {}
+        }
+    }
+
+    // MARK: The calling end
+
+    /// Closed loop of WINDOW callers; BYTES go out, and come back if they are few.
+    private static func call(_ arguments: [String]) async throws {
+        guard arguments.count == 6, let byteCount = Int(arguments[2]),
+            let window = Int(arguments[3]), let seconds = Double(arguments[4])
+        else { fail("call BROKER BYTES WINDOW SECONDS executor|pool") }
+        let client = try FleetClient(brokers: [try Endpoint(arguments[1])])
+        let values = [Float](repeating: 1, count: byteCount / 4)
+        let inputs: NamedTensors = ["x": Tensor(values, shape: [values.count])]
+        let model = byteCount > 4096 ? "swallow" : "identity"
+        let loop = ClosedLoop(window: window, seconds: seconds)
+        let request: @Sendable () async throws -> Void = {
+            _ = try await client.infer(model: model, inputs: inputs)
+        }
+        if arguments[5] == "executor" {
+            try await withTaskExecutorPreference(client.executor) { try await loop.run(request) }
+        } else {
+            try await loop.run(request)
+        }
+        Self.print(loop.summary())
+        await client.close()
+    }
+
+    /// The digits model through the fleet, one image a request.
+    private static func digits(_ arguments: [String]) async throws {
+        guard arguments.count == 4, let window = Int(arguments[2]),
+            let seconds = Double(arguments[3])
+        else { fail("digits BROKER WINDOW SECONDS") }
+        let client = try FleetClient(brokers: [try Endpoint(arguments[1])])
+        let image = Tensor([Float](repeating: 0.5, count: 64), shape: [1, 1, 8, 8])
+        let loop = ClosedLoop(window: window, seconds: seconds)
+        try await withTaskExecutorPreference(client.executor) {
+            try await loop.run { _ = try await client.infer(model: "digits", inputs: ["image": image]) }
+        }
+        Self.print(loop.summary())
+        await client.close()
+    }
+
+    /// The engine alone: THREADS threads, a lane each, in a loop.
+    private static func engine(_ arguments: [String]) throws {
+        guard arguments.count == 4, let threads = Int(arguments[2]),
+            let seconds = Double(arguments[3])
+        else { fail("engine MODELS THREADS SECONDS") }
+        let outcome = ModelLoader(engine: try Self.onnxRuntime())
+            .load(ModelRepository(directory: arguments[1]))
+        guard let model = outcome.models.first(where: { $0.name == "digits" }) else {
+            fail("there is no model digits in \(arguments[1])")
+        }
+        Self.print(try EngineLoop.run(model, threads: threads, seconds: seconds))
+    }
+
+    static func onnxRuntime() throws -> any Engine { try ONNXRuntime() }
+
+    static func value(_ option: String, in arguments: [String]) -> String? {
+        guard let index = arguments.firstIndex(of: option), index + 1 < arguments.count else {
+            return nil
+        }
+        return arguments[index + 1]
+    }
+}
