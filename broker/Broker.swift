@@ -133,12 +133,15 @@ extension Broker: SocketHandler, TimerHandler {
     }
 
     private func receiveOne(from socket: Socket, now: Moment) throws(ZeroMQError) -> Void? {
-        // No message to a broker has payload frames.
-        guard var incoming = try socket.receiveMessage(fromPeers: true, framesMax: 0) else {
-            return nil
-        }
-        guard let peer = incoming.peer, !incoming.isOverlong else {
-            self.refused += 1
+        guard
+            var incoming = try socket.receiveMessage(
+                fromPeers: true,
+                payloadFrames: FrameHeader.payloadFrames(of:)
+            )
+        else { return nil }
+        guard let peer = incoming.peer else { return () }
+        guard !incoming.isBroken else {
+            self.refuse(peer)
             return ()
         }
         incoming.first.withUnsafeBytes { bytes in

@@ -66,7 +66,10 @@ extension Fleet {
     func receiveFromBroker(descriptorFired: Bool) -> Bool {
         guard let socket = self.brokerSocket else { return false }
         do {
-            while var incoming = try socket.receiveMessage(fromPeers: false, framesMax: 0) {
+            while var incoming = try socket.receiveMessage(
+                fromPeers: false,
+                payloadFrames: FrameHeader.payloadFrames(of:)
+            ) {
                 try incoming.first.withUnsafeBytes { bytes in
                     try self.handle(FrameView(bytes))
                 }

@@ -82,6 +82,7 @@ extension Fleet {
         guard let socket = self.places[index]?.socket else { return }
         socket.close()
         self.places[index]?.socket = nil
+        self.places[index]?.outbox = []
         let worker = self.places[index]?.link.record.workerID
         for slot in self.slots.indices {
             guard let call = self.slots[slot].call, call.link == index else { continue }
@@ -114,7 +115,7 @@ extension Fleet {
 
     func send(_ message: some WireMessage, place index: Int, requestID: UInt64 = 0) {
         // Calls that were encoded before have the lower numbers.
-        if !self.outbox.isEmpty { self.sendOutbox() }
+        self.sendCalls(place: index)
         guard let socket = self.places[index]?.socket,
             let sequence = self.places[index]?.link.nextSequence()
         else { return }
@@ -152,8 +153,13 @@ extension Fleet {
                 describe.write(header, metaBytes: metaBytes, into: $0)
             }
         }
-        if self.outbox.isEmpty { self.reactor.flushAfterJobs(self) }
-        self.outbox.append(call)
+        if self.places[index]?.outbox.isEmpty == true {
+            if self.unsent.isEmpty { self.reactor.flushAfterJobs(self) }
+            self.unsent.append(index)
+        }
+        self.places[index]?.outbox.append(call)
+        // A full bundle goes now: the worker begins on it while we make the next.
+        if self.places[index]?.outbox.count == WireLimits.bundleMax { self.sendCalls(place: index) }
     }
 
     private func encode(_ request: InferRequest, of call: Call, sequence: UInt64) -> Message {
@@ -175,24 +181,24 @@ extension Fleet {
         }
     }
 
-    /// Sends the turn's calls.
-    func sendOutbox() {
-        var outbox: [Call] = []
-        swap(&outbox, &self.outbox)
-        for call in outbox { self.send(call) }
-        outbox.removeAll(keepingCapacity: true)
-        if self.outbox.isEmpty { swap(&outbox, &self.outbox) }
+    /// Sends the turn's calls; those to one worker go as a bundle.
+    func sendCalls() {
+        // A loss on the way gives calls to other links, which are then unsent in their turn.
+        while let index = self.unsent.popLast() { self.sendCalls(place: index) }
     }
 
-    private func send(_ call: Call) {
-        // The call may have ended, or its link been lost, since it was encoded in this turn. Its
-        // number in the link's sequence was given out, so it goes out all the same if it can.
-        guard let frame = call.takeFrame(), let index = call.link,
-            let socket = self.places[index]?.socket
-        else { return }
-        var framesLeft = call.frameCount
-        var outcome = socket.send(frame, more: framesLeft > 0)
-        if framesLeft > 0, case .infer(let request) = call.question {
+    private func sendCalls(place index: Int) {
+        guard let calls = self.places[index]?.outbox, !calls.isEmpty else { return }
+        self.places[index]?.outbox.removeAll(keepingCapacity: true)
+        guard let socket = self.places[index]?.socket else { return }
+        var outcome = Socket.SendOutcome.sent
+        for (position, call) in calls.enumerated() {
+            // A call that has ended meanwhile goes out all the same: it has its number.
+            guard outcome == .sent, let frame = call.takeFrame() else { break }
+            let isLast = position == calls.count - 1
+            var framesLeft = call.frameCount
+            outcome = socket.send(frame, more: framesLeft > 0 || !isLast)
+            guard framesLeft > 0, case .infer(let request) = call.question else { continue }
             TensorPayload.forEachFrame(of: request.inputs) { storage, offset, byteCount in
                 framesLeft -= 1
                 guard outcome == .sent else { return }
@@ -201,7 +207,7 @@ extension Fleet {
                     byteCount: byteCount,
                     owner: storage
                 )
-                outcome = socket.send(frame, more: framesLeft > 0)
+                outcome = socket.send(frame, more: framesLeft > 0 || !isLast)
             }
         }
         // Not accepted by libzmq, or not the whole of it: the link is no good any more.
@@ -223,7 +229,7 @@ extension Fleet {
                 guard
                     let incoming = try socket.receiveMessage(
                         fromPeers: false,
-                        framesMax: WireLimits.payloadFramesMax
+                        payloadFrames: FrameHeader.payloadFrames(of:)
                     )
                 else { break }
                 received += 1
@@ -248,7 +254,7 @@ extension Fleet {
 
     private func handle(_ incoming: consuming Incoming, place index: Int) throws(WireError) {
         let rest = incoming.rest
-        guard !incoming.isOverlong else { throw WireError(.tooLong) }
+        guard !incoming.isBroken else { throw WireError(.badSpan) }
         let first = incoming.takeFirst()
         let frame = try FrameView(UnsafeRawBufferPointer(first.bytes))
         guard self.places[index]?.link.accept(frame.header.linkSequence) == true else {

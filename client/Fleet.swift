@@ -11,6 +11,8 @@ actor Fleet {
     struct Place {
         var link: WorkerLink
         var socket: Socket?
+        /// Calls that are encoded and go out once this turn's jobs have run.
+        var outbox: [Call] = []
     }
 
     /// A model (and version, 0 for any) that calls ask for.
@@ -53,8 +55,8 @@ actor Fleet {
     var freeSlots: [Int] = []
     var deadlines = DeadlineQueue()
     var waitingCount = 0
-    /// Calls that are encoded and go out once this turn's jobs have run.
-    var outbox: [Call] = []
+    /// Places with calls that go out once this turn's jobs have run.
+    var unsent: [Int] = []
     var listWaiters: [ListWaiter] = []
     /// Targets have waiting calls that may now find a worker.
     var mustPump = false
@@ -157,7 +159,7 @@ actor Fleet {
 
 extension Fleet: SocketHandler, TimerHandler, FlushHandler {
     nonisolated func flush() {
-        self.assumeIsolated { $0.sendOutbox() }
+        self.assumeIsolated { $0.sendCalls() }
     }
 
     nonisolated func socketReady(slot: Int, descriptorFired: Bool) -> Bool {

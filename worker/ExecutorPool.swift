@@ -30,7 +30,7 @@ final class ExecutorPool: Sendable {
     /// A finished job waits for others that long at most before it is handed back: with models of
     /// a few microseconds one wake-up then serves many answers, with others it never waits.
     private static let gatherLimit: Duration = .microseconds(20)
-    private static let gatherMax = 64
+    private static let gatherMax = WireLimits.bundleMax
 
     init(_ configuration: WorkerConfiguration, sender: InstanceID, finished: @escaping Finished) {
         self.state = Mutex(

@@ -17,8 +17,9 @@ final class Job: @unchecked Sendable {
 
     /// The answer, encoded but for its place in the link's sequence.
     private(set) var reply: Message?
-    /// What of the answer follows in frames of its own.
+    /// What of the answer follows in frames of its own, and how many those are.
     private(set) var payload = NamedTensors()
+    private(set) var frameCount = 0
 
     init(
         key: RequestKey,
@@ -73,7 +74,9 @@ final class Job: @unchecked Sendable {
         self.reply = Message(byteCount: layout.frameBytes) {
             answer.write(header, layout: layout, into: $0)
         }
-        if layout.frameCount > 0 { self.payload = answer.outputs }
+        guard layout.frameCount > 0 else { return }
+        self.payload = answer.outputs
+        self.frameCount = layout.frameCount
     }
 
     /// Encodes a refusal or failure as the answer.

@@ -114,7 +114,10 @@ extension Worker {
             let socket = self.brokerLinks[index].socket
         else { return false }
         do {
-            while var incoming = try socket.receiveMessage(fromPeers: false, framesMax: 0) {
+            while var incoming = try socket.receiveMessage(
+                fromPeers: false,
+                payloadFrames: FrameHeader.payloadFrames(of:)
+            ) {
                 try incoming.first.withUnsafeBytes { bytes in
                     try self.handle(FrameView(bytes), broker: index)
                 }

@@ -20,7 +20,7 @@ extension Worker {
                 guard
                     let incoming = try socket.receiveMessage(
                         fromPeers: true,
-                        framesMax: WireLimits.payloadFramesMax
+                        payloadFrames: FrameHeader.payloadFrames(of:)
                     )
                 else { return false }
                 self.handle(incoming, now: now)
@@ -34,14 +34,17 @@ extension Worker {
 
     private func handle(_ incoming: consuming Incoming, now: Moment) {
         guard let peer = incoming.peer else { return }
+        guard !incoming.isBroken else {
+            self.refuse(peer)
+            return
+        }
         let rest = incoming.rest
-        let isOverlong = incoming.isOverlong
         let first = incoming.takeFirst()
         do throws(WireError) {
             let frame = try FrameView(UnsafeRawBufferPointer(first.bytes))
             guard self.accept(frame.header, from: peer, now: now) else { return }
             if frame.header.type == .infer {
-                try self.infer(frame, first: first, rest, isOverlong, from: peer, now: now)
+                try self.infer(frame, first: first, rest, from: peer, now: now)
             } else {
                 try self.control(frame, from: peer)
             }
@@ -143,23 +146,12 @@ extension Worker {
         _ frame: FrameView,
         first: ReceivedFrame,
         _ rest: [ReceivedFrame],
-        _ isOverlong: Bool,
         from peer: PeerID,
         now: Moment
     ) throws(WireError) {
         let key = RequestKey(peer: peer, requestID: frame.header.requestID)
         guard self.clientLinks[peer]?.takeCredit() == true else {
             self.refuse(peer)
-            return
-        }
-        guard !isOverlong else {
-            self.fail(
-                key,
-                ErrorReply(
-                    .tooLarge,
-                    "the request has more than \(WireLimits.payloadFramesMax) payload frames"
-                )
-            )
             return
         }
         let frames = rest.map { TensorStorage($0.bytes, owner: $0) }
@@ -334,36 +326,51 @@ extension Worker {
         self.send(error, flags: flags, to: key.peer, requestID: key.requestID)
     }
 
-    /// Executed requests go back to their clients.
+    /// Executed requests go back to their clients; what goes to one client goes as a bundle.
     func answer(_ jobs: [Job]) {
-        for job in jobs { self.answer(job) }
+        var start = 0
+        while start < jobs.count {
+            var end = start + 1
+            while end < jobs.count, end - start < WireLimits.bundleMax,
+                jobs[end].key.peer == jobs[start].key.peer
+            {
+                end += 1
+            }
+            self.answer(jobs[start..<end], to: jobs[start].key.peer)
+            start = end
+        }
         self.finishDraining()
     }
 
-    private func answer(_ job: Job) {
-        let peer = job.key.peer
-        guard let socket, var reply = job.takeReply(),
-            let index = self.clientLinks.index(forKey: peer)
-        else { return }  // The client or we have gone meanwhile.
-        self.clientLinks.values[index].giveBackCredit()
-        let sequence = self.clientLinks.values[index].nextSequence()
-        reply.withUnsafeMutableBytes { bytes in
-            guard let base = bytes.baseAddress else { return }
-            FrameHeader.patch(linkSequence: sequence, in: base)
-        }
-        let payload = job.payload
-        var framesLeft = 0
-        TensorPayload.forEachFrame(of: payload) { _, _, _ in framesLeft += 1 }
-        var outcome = socket.send(reply, to: peer, more: framesLeft > 0)
-        TensorPayload.forEachFrame(of: payload) { storage, offset, byteCount in
-            framesLeft -= 1
-            guard outcome == .sent else { return }
-            let frame = Message(
-                payload: storage.base + offset,
-                byteCount: byteCount,
-                owner: storage
-            )
-            outcome = socket.send(frame, more: framesLeft > 0)
+    private func answer(_ jobs: ArraySlice<Job>, to peer: PeerID) {
+        // The client or we may have gone meanwhile.
+        guard let socket, let index = self.clientLinks.index(forKey: peer) else { return }
+        var outcome = Socket.SendOutcome.sent
+        for (position, job) in zip(jobs.indices, jobs) {
+            guard outcome == .sent, var reply = job.takeReply() else { break }
+            self.clientLinks.values[index].giveBackCredit()
+            let sequence = self.clientLinks.values[index].nextSequence()
+            reply.withUnsafeMutableBytes { bytes in
+                guard let base = bytes.baseAddress else { return }
+                FrameHeader.patch(linkSequence: sequence, in: base)
+            }
+            var framesLeft = job.frameCount
+            let isLast = position == jobs.endIndex - 1
+            let more = framesLeft > 0 || !isLast
+            outcome =
+                position == jobs.startIndex
+                ? socket.send(reply, to: peer, more: more) : socket.send(reply, more: more)
+            guard framesLeft > 0 else { continue }
+            TensorPayload.forEachFrame(of: job.payload) { storage, offset, byteCount in
+                framesLeft -= 1
+                guard outcome == .sent else { return }
+                let frame = Message(
+                    payload: storage.base + offset,
+                    byteCount: byteCount,
+                    owner: storage
+                )
+                outcome = socket.send(frame, more: framesLeft > 0 || !isLast)
+            }
         }
         self.sent(outcome, to: peer)
     }

@@ -2,8 +2,8 @@
 package struct FrameHeader: Hashable, Sendable {
     /// Bits of the header's `flags`. Unknown bits are ignored.
     package struct Flags: OptionSet, Hashable, Sendable {
-        package let rawValue: UInt16
-        package init(rawValue: UInt16) { self.rawValue = rawValue }
+        package let rawValue: UInt8
+        package init(rawValue: UInt8) { self.rawValue = rawValue }
         /// INFER: executing it twice does no harm.
         package static let idempotent = Flags(rawValue: 1)
         /// INFER: a second copy of a request that may be answered elsewhere.
@@ -49,12 +49,26 @@ package struct FrameHeader: Hashable, Sendable {
         frame.storeBytes(of: linkSequence.littleEndian, toByteOffset: 8, as: UInt64.self)
     }
 
+    /// How many payload frames follow a frame 0; `nil` if it is too short to say.
+    ///
+    /// A receiver needs it before it has checked the frame, to know where the next message of a
+    /// bundle begins.
+    package static func payloadFrames(of frame: UnsafeRawBufferPointer) -> Int? {
+        frame.count >= WireLimits.headerBytes ? Int(frame[7]) : nil
+    }
+
     /// Writes the 56 bytes.
-    package func write(metaBytes: Int, inlineBytes: Int, to writer: inout WireWriter) {
+    package func write(
+        metaBytes: Int,
+        inlineBytes: Int,
+        payloadFrames: Int,
+        to writer: inout WireWriter
+    ) {
         writer.integer(Self.magic)
         writer.integer(Self.protocolVersion)
         writer.integer(self.type.rawValue)
         writer.integer(self.flags.rawValue)
+        writer.integer(UInt8(payloadFrames))
         writer.integer(self.linkSequence)
         writer.integer(self.requestID)
         writer.integer(self.aux)
@@ -73,6 +87,8 @@ package struct FrameView {
     package let inlineBytes: Int
     /// Where in frame 0 they begin.
     package let inlineOffset: Int
+    /// How many frames of tensors follow.
+    package let payloadFrames: Int
 
     /// Checks magic, version, type and that the frame is exactly as long as its header says.
     package init(_ frame: UnsafeRawBufferPointer) throws(WireError) {
@@ -87,9 +103,12 @@ package struct FrameView {
         guard let type = MessageType(rawValue: try reader.integer()) else {
             throw WireError(.badType)
         }
+        let flags = FrameHeader.Flags(rawValue: try reader.integer())
+        self.payloadFrames = Int(try reader.integer(UInt8.self))
+        guard self.payloadFrames <= WireLimits.payloadFramesMax else { throw WireError(.tooLong) }
         self.header = FrameHeader(
             type,
-            flags: FrameHeader.Flags(rawValue: try reader.integer()),
+            flags: flags,
             linkSequence: try reader.integer(),
             requestID: try reader.integer(),
             aux: try reader.integer(),

@@ -25,7 +25,12 @@ extension TensorMessage {
         into base: UnsafeMutableRawPointer
     ) {
         var writer = WireWriter(into: base)
-        header.write(metaBytes: layout.metaBytes, inlineBytes: layout.inlineBytes, to: &writer)
+        header.write(
+            metaBytes: layout.metaBytes,
+            inlineBytes: layout.inlineBytes,
+            payloadFrames: layout.frameCount,
+            to: &writer
+        )
         _ = self.encode(to: &writer)
         writer.padToEight()
         if layout.inlineBytes > 0 { TensorPayload.writeInline(self.tensors, to: &writer) }

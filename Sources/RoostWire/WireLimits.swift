@@ -14,6 +14,8 @@ package enum WireLimits {
     package static let payloadFramesMax = 64
     /// The largest payload of one message.
     package static let payloadBytesMax = payloadFramesMax * frameBytesMax
+    /// How many messages are handed to libzmq as one bundle. A receiver takes any number.
+    package static let bundleMax = 32
     /// The longest name of a model, tensor, worker or zone.
     package static let nameBytesMax = 255
     /// The longest explanation in an ERROR.

@@ -12,6 +12,7 @@ extension WireMessage {
     /// Reads the message from a frame 0 of its type.
     package init(_ frame: FrameView) throws(WireError) {
         guard frame.header.type == Self.type else { throw WireError(.badType) }
+        guard frame.payloadFrames == 0 else { throw WireError(.badSpan) }
         var reader = WireReader(frame.meta)
         self = try Self(from: &reader)
     }
@@ -31,7 +32,7 @@ extension WireMessage {
     /// Writes frame 0 into memory of ``frameBytes(metaBytes:)``.
     package func write(_ header: FrameHeader, metaBytes: Int, into base: UnsafeMutableRawPointer) {
         var writer = WireWriter(into: base)
-        header.write(metaBytes: metaBytes, inlineBytes: 0, to: &writer)
+        header.write(metaBytes: metaBytes, inlineBytes: 0, payloadFrames: 0, to: &writer)
         self.encode(to: &writer)
         writer.padToEight()
     }

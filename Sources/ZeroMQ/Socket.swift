@@ -36,6 +36,10 @@ package final class Socket {
     /// Whether the reactor must drain the socket before it sleeps.
     var isDirty = false
     private var isClosed = false
+    /// A bundle is being received: its next message follows without a routing id.
+    var isInsideBundle = false
+    /// Whose bundle it is, on a ROUTER.
+    var bundlePeer: PeerID?
 
     /// Makes a socket and has `handler` called when there is something to receive.
     ///
