@@ -7,8 +7,8 @@ internal import ZeroMQ
 /// That is the promise behind `@unchecked Sendable`.
 final class Call: ReactorWork, @unchecked Sendable {
     enum Question {
-        case infer(InferRequest)
-        case describe(Describe)
+        case infer
+        case describe
     }
 
     enum Answer {
@@ -18,6 +18,8 @@ final class Call: ReactorWork, @unchecked Sendable {
     }
 
     let question: Question
+    /// What is asked; of a DESCRIBE only model and version.
+    var request: InferRequest
     let deadline: Moment
     let isIdempotent: Bool
     private unowned let fleet: Fleet
@@ -27,37 +29,30 @@ final class Call: ReactorWork, @unchecked Sendable {
 
     /// 0 until it is started; then its slot in the fleet's table, and the slot's generation.
     var requestID: UInt64 = 0
-    /// The link that has it; `nil` while it waits.
-    var link: Int?
+    /// The worker that has it; `nil` while it waits.
+    var place: Place?
     var attempts = 0
     /// Workers that refused it or were lost with it.
-    var avoided: [Int] = []
-    /// The last failure, for the error that is thrown if no other attempt succeeds.
+    var avoided: [ObjectIdentifier] = []
+    /// The last refusal, for the error that is thrown if nobody else takes the call.
     var failure: InferenceError?
     private(set) var isCancelled = false
     /// Its first frame, encoded and not yet sent, and how many payload frames follow it.
     var frame: Message?
     var frameCount = 0
 
-    init(_ question: Question, deadline: Moment, isIdempotent: Bool, fleet: Fleet) {
+    init(
+        _ question: Question,
+        _ request: InferRequest,
+        deadline: Moment,
+        isIdempotent: Bool,
+        fleet: Fleet
+    ) {
         self.question = question
+        self.request = request
         self.deadline = deadline
         self.isIdempotent = isIdempotent
         self.fleet = fleet
-    }
-
-    var model: String {
-        switch self.question {
-        case .infer(let request): request.model
-        case .describe(let describe): describe.model
-        }
-    }
-
-    var version: UInt32 {
-        switch self.question {
-        case .infer(let request): request.version
-        case .describe(let describe): describe.version
-        }
     }
 
     /// Hands the call to the fleet; at once if the caller runs on the reactor's thread.
@@ -70,8 +65,34 @@ final class Call: ReactorWork, @unchecked Sendable {
         self.fleet.assumeIsolated { $0.start(self) }
     }
 
-    /// Hands the encoded frame out, once.
-    func takeFrame() -> Message? { self.frame.take() }
+    /// Encodes the INFER's first frame.
+    func encode(_ header: FrameHeader) {
+        self.request.attempt = UInt8(clamping: self.attempts - 1)
+        let layout = self.request.layout
+        self.frameCount = layout.frameCount
+        self.frame = Message(byteCount: layout.frameBytes) {
+            self.request.write(header, layout: layout, into: $0)
+        }
+    }
+
+    /// Sends the encoded frames, once; `isLast` if no other call follows in the bundle.
+    func send(on socket: Socket, isLast: Bool) -> Socket.SendOutcome {
+        guard let frame = self.frame.take() else { return .sent }
+        var framesLeft = self.frameCount
+        var outcome = socket.send(frame, more: framesLeft > 0 || !isLast)
+        guard framesLeft > 0 else { return outcome }
+        TensorPayload.forEachFrame(of: self.request.inputs) { storage, offset, byteCount in
+            framesLeft -= 1
+            guard outcome == .sent else { return }
+            let frame = Message(
+                payload: storage.base + offset,
+                byteCount: byteCount,
+                owner: storage
+            )
+            outcome = socket.send(frame, more: framesLeft > 0 || !isLast)
+        }
+        return outcome
+    }
 
     /// The caller gives up; from any thread, before or after ``submit(_:)``.
     func cancel() {
@@ -84,5 +105,15 @@ final class Call: ReactorWork, @unchecked Sendable {
     /// Resumes the caller. Later answers are ignored: a cancelled call may still get one.
     func finish(_ answer: Answer) {
         self.continuation.take()?.resume(returning: answer)
+    }
+}
+
+extension Message {
+    /// The only frame of a message without tensors.
+    init(_ message: some WireMessage, _ header: FrameHeader) {
+        let metaBytes = message.metaBytes
+        self.init(byteCount: type(of: message).frameBytes(metaBytes: metaBytes)) {
+            message.write(header, metaBytes: metaBytes, into: $0)
+        }
     }
 }

@@ -37,7 +37,7 @@ extension Fleet {
     /// The caller has given up.
     func cancel(_ call: Call) {
         guard self.isUnderWay(call) else { return }
-        if let link = call.link { self.send(Cancel(), place: link, requestID: call.requestID) }
+        if let place = call.place { self.send(Cancel(), to: place, requestID: call.requestID) }
         self.end(call, .failure(Self.cancelled(call)))
     }
 
@@ -68,7 +68,7 @@ extension Fleet {
         if self.slots[slot].generation == 0 { self.slots[slot].generation = 1 }
         self.freeSlots.append(slot)
         self.deadlines.remove(slot)
-        if call.link == nil { self.stopWaiting(call) }
+        if call.place == nil { self.stopWaiting(call) }
         call.finish(answer)
     }
 
@@ -76,11 +76,10 @@ extension Fleet {
 
     /// Gives the call to a worker, or has it wait, or ends it.
     func dispatch(_ call: Call) {
-        let key = TargetKey(model: call.model, version: call.version)
+        let target = self.target(of: call)
         // Calls that wait already go first.
-        let mustQueue = (self.targets[key]?.waiting.count ?? 0) > 0
-        if !mustQueue, self.place(call, key) { return }
-        if let error = self.hopeless(call, key) {
+        if let target, target.waiting.count == 0, self.place(call, target) { return }
+        if let error = self.hopeless(call, target) {
             self.end(call, .failure(error))
             return
         }
@@ -99,41 +98,64 @@ extension Fleet {
             return
         }
         self.waitingCount += 1
-        self.targets[key, default: self.target(key)].waiting.append(call)
+        (target ?? self.addTarget(Target.Key(call))).waiting.append(call)
         if !self.discovery.hasList { self.wake(by: self.discoveryDeadline) }
     }
 
-    /// Gives the call to the worker that the picker chooses; false if none can take it.
-    private func place(_ call: Call, _ key: TargetKey) -> Bool {
-        // A target that nobody serves is not remembered: names come from programs without bound.
-        if self.targets[key] == nil {
-            let target = self.target(key)
-            guard !target.candidates.isEmpty else { return false }
-            self.targets[key] = target
+    /// The target that the call asks for; `nil` if nobody serves it and no call waits for it. Such
+    /// targets are not remembered: names come from programs without bound.
+    private func target(of call: Call) -> Target? {
+        if let last = self.lastTarget, last.key.version == call.request.version,
+            last.key.model == call.request.model
+        {
+            return last
         }
-        guard let index = self.targets.index(forKey: key) else { return false }
-        let candidates = self.targets.values[index].candidates
-        guard !candidates.isEmpty else { return false }
-        let chosen = self.targets.values[index].picker.pick(of: candidates.count) { position in
-            let candidate = candidates[position]
-            guard let link = self.places[candidate]?.link, link.canSend else { return nil }
-            guard call.avoided.isEmpty || !call.avoided.contains(candidate) else { return nil }
-            return link.inFlight
+        let key = Target.Key(call)
+        guard let target = self.targets[key] else {
+            return self.candidates(key).isEmpty ? nil : self.addTarget(key)
+        }
+        self.lastTarget = target
+        return target
+    }
+
+    private func addTarget(_ key: Target.Key) -> Target {
+        let target = Target(key)
+        target.candidates = self.candidates(key)
+        self.targets[key] = target
+        return target
+    }
+
+    private func candidates(_ key: Target.Key) -> [Place] {
+        self.places
+            .filter { $0.link.record.serves(key.model, version: key.version) }
+            .sorted { $0.workerID < $1.workerID }
+    }
+
+    /// Gives the call to the worker that the picker chooses; false if none can take it.
+    private func place(_ call: Call, _ target: Target) -> Bool {
+        guard !target.candidates.isEmpty else { return false }
+        let chosen = target.picker.pick(of: target.candidates.count) { position in
+            let candidate = target.candidates[position]
+            guard candidate.link.canSend else { return nil }
+            guard call.avoided.isEmpty || !call.avoided.contains(ObjectIdentifier(candidate)) else {
+                return nil
+            }
+            return candidate.link.inFlight
         }
         guard let chosen else { return false }
-        self.enqueue(call, place: candidates[chosen])
+        self.enqueue(call, to: target.candidates[chosen])
         return true
     }
 
     /// Why no worker will ever take the call; `nil` if one may yet.
-    private func hopeless(_ call: Call, _ key: TargetKey) -> InferenceError? {
-        let candidates = self.target(key).candidates
-        if candidates.isEmpty, self.discovery.hasList, self.discovery.isComplete {
-            return self.unknownModel(call)
+    private func hopeless(_ call: Call, _ target: Target?) -> InferenceError? {
+        guard let target, !target.candidates.isEmpty else {
+            let isKnown = self.discovery.hasList && self.discovery.isComplete
+            return isKnown ? self.unknownModel(call) : nil
         }
         // Everyone who serves the model has refused it: to ask again would not change that.
-        if let failure = call.failure, failure.notExecuted, !candidates.isEmpty,
-            candidates.allSatisfy(call.avoided.contains)
+        if let failure = call.failure,
+            target.candidates.allSatisfy({ call.avoided.contains(ObjectIdentifier($0)) })
         {
             return failure
         }
@@ -142,17 +164,17 @@ extension Fleet {
 
     private func unknownModel(_ call: Call) -> InferenceError {
         let models = self.discovery.records.values.flatMap(\.models)
-        let versions = Set(models.filter { $0.name == call.model }.map(\.version)).sorted()
+        let versions = Set(models.filter { $0.name == call.request.model }.map(\.version)).sorted()
         let message: String
         if !versions.isEmpty {
             message =
-                "model '\(call.model)' has no version \(call.version); the fleet has "
+                "model '\(call.request.model)' has no version \(call.request.version); the fleet has "
                 + versions.map(String.init).joined(separator: ", ")
         } else if models.isEmpty {
-            message = "no worker serves model '\(call.model)': no worker is registered"
+            message = "no worker serves model '\(call.request.model)': no worker is registered"
         } else {
             let names = Set(models.map(\.name)).sorted().prefix(8).joined(separator: ", ")
-            message = "no worker serves model '\(call.model)'; the fleet serves \(names)"
+            message = "no worker serves model '\(call.request.model)'; the fleet serves \(names)"
         }
         return InferenceError(
             .modelNotFound,
@@ -162,29 +184,12 @@ extension Fleet {
         )
     }
 
-    private func target(_ key: TargetKey) -> Target {
-        var target = Target()
-        target.candidates = self.candidates(key)
-        return target
-    }
-
-    private func candidates(_ key: TargetKey) -> [Int] {
-        self.places.indices
-            .filter { self.places[$0]?.link.record.serves(key.model, version: key.version) == true }
-            .sorted {
-                (self.places[$0]?.link.record.workerID ?? "")
-                    < (self.places[$1]?.link.record.workerID ?? "")
-            }
-    }
-
     /// The list of workers or what they serve has changed.
     func refreshTargets() {
-        for key in self.targets.keys {
-            let candidates = self.candidates(key)
-            self.targets[key]?.candidates = candidates
-            if candidates.isEmpty, self.targets[key]?.waiting.count == 0 {
-                self.targets[key] = nil
-            }
+        self.lastTarget = nil
+        for (key, target) in self.targets {
+            target.candidates = self.candidates(key)
+            if target.candidates.isEmpty, target.waiting.count == 0 { self.targets[key] = nil }
         }
         self.mustPump = true
     }
@@ -195,33 +200,32 @@ extension Fleet {
     func pump() {
         self.mustPump = false
         guard self.waitingCount > 0 else { return }
-        for key in self.targets.keys {
-            while let call = self.targets[key]?.waiting.popFirst() {
+        for target in self.targets.values {
+            while let call = target.waiting.popFirst() {
                 self.waitingCount -= 1
-                if self.place(call, key) { continue }
-                if let error = self.hopeless(call, key) {
+                if self.place(call, target) { continue }
+                if let error = self.hopeless(call, target) {
                     self.end(call, .failure(error))
                     continue
                 }
                 self.waitingCount += 1
-                self.targets[key]?.waiting.prepend(call)
+                target.waiting.prepend(call)
                 break
             }
         }
     }
 
     private func stopWaiting(_ call: Call) {
-        let key = TargetKey(model: call.model, version: call.version)
-        guard self.targets[key]?.waiting.removeFirst(where: { $0 === call }) != nil else { return }
-        self.waitingCount -= 1
+        let waited = self.targets[Target.Key(call)]?.waiting.removeFirst { $0 === call }
+        if waited != nil { self.waitingCount -= 1 }
     }
 
     // MARK: Failing
 
     /// An attempt failed: the call goes to another worker, or ends.
     func failed(_ call: Call, _ error: InferenceError, _ outcome: RetryPolicy.Outcome) {
-        if let link = call.link { call.avoided.append(link) }
-        call.link = nil
+        if let place = call.place { call.avoided.append(ObjectIdentifier(place)) }
+        call.place = nil
         call.failure = error
         guard
             self.retries.allows(
@@ -244,8 +248,8 @@ extension Fleet {
             self.deadlines.remove(slot)
             return
         }
-        if let link = call.link { self.send(Cancel(), place: link, requestID: call.requestID) }
-        let worker = call.link.flatMap { self.places[$0]?.link.record.workerID }
+        if let place = call.place { self.send(Cancel(), to: place, requestID: call.requestID) }
+        let worker = call.place?.workerID
         let message =
             worker == nil
             ? "the deadline passed and no worker could take the request\(self.whyNoWorker)"
@@ -275,7 +279,7 @@ extension Fleet {
             return
         }
         for slot in self.slots.indices {
-            guard let call = self.slots[slot].call, call.link == nil else { continue }
+            guard let call = self.slots[slot].call, call.place == nil else { continue }
             self.end(
                 call,
                 .failure(
@@ -289,5 +293,11 @@ extension Fleet {
                 )
             )
         }
+    }
+}
+
+extension Target.Key {
+    fileprivate init(_ call: Call) {
+        self.init(model: call.request.model, version: call.request.version)
     }
 }

@@ -53,12 +53,8 @@ extension Fleet {
             linkSequence: self.brokerSequence.next(),
             sender: self.instance
         )
-        let metaBytes = message.metaBytes
-        let frame = Message(byteCount: type(of: message).frameBytes(metaBytes: metaBytes)) {
-            message.write(header, metaBytes: metaBytes, into: $0)
-        }
         // A loss is seen by the socket's descriptor, or by the broker's silence.
-        _ = socket.send(frame)
+        _ = socket.send(Message(message, header))
     }
 
     // MARK: Receiving
@@ -116,38 +112,34 @@ extension Fleet {
     // MARK: News
 
     private func upsert(_ record: WorkerRecord) {
-        let index = self.places.firstIndex { $0?.link.record.workerID == record.workerID }
-        if let index, let known = self.places[index]?.link.record {
+        if let place = self.places.first(where: { $0.workerID == record.workerID }) {
+            let known = place.link.record
             if known.incarnation == record.incarnation, known.endpoints == record.endpoints {
-                self.places[index]?.link.update(record)
+                place.link.update(record)
                 self.refreshTargets()
                 return
             }
             // A new life of the worker: the old one's link ends, what was in flight goes elsewhere.
-            self.removePlace(index)
+            self.remove(place)
         }
-        self.addPlace(record)
+        self.add(record)
         self.refreshTargets()
     }
 
     private func remove(_ record: WorkerRecord, _ why: Delta.Removal.Why) {
         guard
-            let index = self.places.firstIndex(where: {
-                $0?.link.record.workerID == record.workerID
-                    && $0?.link.record.incarnation == record.incarnation
+            let place = self.places.first(where: {
+                $0.workerID == record.workerID && $0.link.record.incarnation == record.incarnation
             })
         else { return }
-        // A broker that no longer hears a worker proves nothing while our own link works.
-        if why == .expired, self.places[index]?.link.isReady == true {
-            self.places[index]?.link.isUnlisted = true
+        // A broker that no longer hears a worker proves nothing while our own link works; and one
+        // that said good-bye answers what it accepted before it closes its end.
+        let isUsed = why == .deregistered ? place.link.inFlight > 0 : place.link.isReady
+        if isUsed {
+            place.link.isUnlisted = true
             return
         }
-        if why == .deregistered, let link = self.places[index]?.link, link.inFlight > 0 {
-            // It answers what it accepted before it closes its end.
-            self.places[index]?.link.isUnlisted = true
-            return
-        }
-        self.removePlace(index)
+        self.remove(place)
         self.refreshTargets()
     }
 
@@ -188,7 +180,7 @@ extension Fleet {
     /// The workers as this client sees them, by name.
     func workers() -> [WorkerStatus] {
         self.discovery.records.values.sorted { $0.workerID < $1.workerID }.map { record in
-            let place = self.places.first { $0?.link.record.workerID == record.workerID } ?? nil
+            let place = self.places.first { $0.workerID == record.workerID }
             return WorkerStatus(
                 id: record.workerID,
                 state: "\(record.state)",

@@ -7,28 +7,6 @@ internal import ZeroMQ
 /// It runs on the reactor's thread. Files by topic: `Fleet+Calls` takes calls to workers,
 /// `Fleet+Links` holds the links, `Fleet+Discovery` follows the broker.
 actor Fleet {
-    /// A worker's place: its link's state and socket.
-    struct Place {
-        var link: WorkerLink
-        var socket: Socket?
-        /// Calls that are encoded and go out once this turn's jobs have run.
-        var outbox: [Call] = []
-    }
-
-    /// A model (and version, 0 for any) that calls ask for.
-    struct Target {
-        /// Links whose workers serve it, in the order of worker ids.
-        var candidates: [Int] = []
-        var picker = Picker()
-        /// Calls that wait for a worker, first come first.
-        var waiting = Ring<Call>()
-    }
-
-    struct TargetKey: Hashable {
-        let model: String
-        let version: UInt32
-    }
-
     /// A slot of the table of calls. The generation tells a late answer from a current one.
     struct Slot {
         var call: Call?
@@ -49,14 +27,18 @@ actor Fleet {
     var discovery: Discovery
     var brokerSocket: Socket?
     var brokerSequence = LinkSequence()
-    var places: [Place?] = []
-    var targets: [TargetKey: Target] = [:]
+    var places: [Place] = []
+    /// The places by their sockets' slots in the reactor.
+    var placesBySlot: [Int: Place] = [:]
+    var targets: [Target.Key: Target] = [:]
+    /// The target of the last call: most often the next one's too.
+    var lastTarget: Target?
     var slots: [Slot] = []
     var freeSlots: [Int] = []
     var deadlines = DeadlineQueue()
     var waitingCount = 0
     /// Places with calls that go out once this turn's jobs have run.
-    var unsent: [Int] = []
+    var unsent: [Place] = []
     var listWaiters: [ListWaiter] = []
     /// Targets have waiting calls that may now find a worker.
     var mustPump = false
@@ -92,7 +74,7 @@ actor Fleet {
         self.discovery.stop()
         self.brokerSocket?.close()
         self.brokerSocket = nil
-        for index in self.places.indices { self.removePlace(index) }
+        for place in self.places { self.remove(place) }
         for slot in self.slots.indices {
             guard let call = self.slots[slot].call else { continue }
             self.end(
@@ -113,11 +95,8 @@ actor Fleet {
     /// Does what is due and sets the timer for the next.
     func tick(now: Moment) {
         self.perform(self.discovery.tick(now: now, jitter: Self.jitter))
-        for index in self.places.indices {
-            guard let actions = self.places[index]?.link.tick(now: now, jitter: Self.jitter) else {
-                continue
-            }
-            self.perform(actions, place: index)
+        for place in self.places {
+            self.perform(place.link.tick(now: now, jitter: Self.jitter), place)
         }
         while let first = self.deadlines.first, first.deadline <= now {
             self.expire(slot: first.slot, now: now)
@@ -141,7 +120,7 @@ actor Fleet {
     func resetTimer() {
         guard let timer else { return }
         var deadline = self.discovery.deadline
-        for place in self.places { deadline = min(deadline, place?.link.deadline ?? .never) }
+        for place in self.places { deadline = min(deadline, place.link.deadline) }
         if let first = self.deadlines.first { deadline = min(deadline, first.deadline) }
         for waiter in self.listWaiters { deadline = min(deadline, waiter.deadline) }
         if self.waitingCount > 0, !self.discovery.hasList {
@@ -174,8 +153,10 @@ extension Fleet: SocketHandler, TimerHandler, FlushHandler {
         let hasMore: Bool
         if slot == self.brokerSocket?.slot {
             hasMore = self.receiveFromBroker(descriptorFired: descriptorFired)
+        } else if let place = self.placesBySlot[slot] {
+            hasMore = self.receive(from: place, descriptorFired: descriptorFired)
         } else {
-            hasMore = self.receiveFromWorker(slot: slot, descriptorFired: descriptorFired)
+            return false  // It was closed in this turn.
         }
         if self.mustPump { self.pump() }
         return hasMore

@@ -62,7 +62,7 @@ public final class FleetClient: Sendable {
     }
 
     /// The client's I/O thread, for `withTaskExecutorPreference`.
-    public var executor: any TaskExecutor { self.fleet.reactor }
+    public var executor: any TaskExecutor { self.fleet.reactor.taskExecutor }
 
     /// Runs a model on the inputs.
     ///
@@ -94,7 +94,8 @@ public final class FleetClient: Sendable {
             outputs: options.outputs
         )
         let answer = await self.ask(
-            .infer(request),
+            .infer,
+            request,
             deadline: try Self.deadline(after: options.timeout),
             isIdempotent: options.isIdempotent
         )
@@ -113,7 +114,12 @@ public final class FleetClient: Sendable {
         timeout: Duration = .seconds(5)
     ) async throws(InferenceError) -> ModelDescription {
         let answer = await self.ask(
-            .describe(Describe(model: model, version: try Self.checked(model, version))),
+            .describe,
+            InferRequest(
+                model: model,
+                version: try Self.checked(model, version),
+                inputs: NamedTensors()
+            ),
             deadline: try Self.deadline(after: timeout),
             isIdempotent: true
         )
@@ -145,11 +151,13 @@ public final class FleetClient: Sendable {
 
     private func ask(
         _ question: Call.Question,
+        _ request: InferRequest,
         deadline: Moment,
         isIdempotent: Bool
     ) async -> Call.Answer {
         let call = Call(
             question,
+            request,
             deadline: deadline,
             isIdempotent: isIdempotent,
             fleet: self.fleet

@@ -5,8 +5,8 @@ internal import Synchronization
 /// The I/O thread: the home of every socket of a process.
 ///
 /// It is the `SerialExecutor` of the actors that hold sockets, so the compiler keeps every other
-/// thread away from them, and a `TaskExecutor` that callers may prefer, which saves them the two
-/// thread changes of a call. Nothing that runs on it may block.
+/// thread away from them; and through ``taskExecutor`` callers may run on it too, which saves them
+/// the two thread changes of a call. Nothing that runs on it may block.
 ///
 /// A turn of the loop: run the jobs that were posted; send what they gathered; drain the sockets that were used or became
 /// readable; fire the timers that are due; and sleep in epoll when nothing is left. The descriptor
@@ -17,6 +17,9 @@ internal import Synchronization
 /// promise behind `@unchecked Sendable`.
 package final class Reactor: @unchecked Sendable {
     private enum Job {
+        /// A job of an actor that lives here.
+        case isolated(UnownedJob)
+        /// A job of a task that prefers to run here.
         case task(UnownedJob)
         case work(any ReactorWork)
     }
@@ -42,6 +45,7 @@ package final class Reactor: @unchecked Sendable {
     private let isStopping = Atomic<Bool>(false)
     private let threadID = Atomic<UInt>(0)
     private var thread = pthread_t()
+    private let tasks = ReactorTaskExecutor()
 
     // Of the reactor's thread only.
     private var jobs: [Job] = []
@@ -73,6 +77,7 @@ package final class Reactor: @unchecked Sendable {
             token: Self.wakeToken,
             events: EPOLLIN.rawValue | EPOLLET.rawValue
         )
+        self.tasks.reactor = self
         let status = pthread_create(
             &self.thread,
             nil,
@@ -138,15 +143,21 @@ package final class Reactor: @unchecked Sendable {
 
 // MARK: Executor
 
-extension Reactor: SerialExecutor, TaskExecutor {
-    package func enqueue(_ job: consuming ExecutorJob) { self.enqueue(.task(UnownedJob(job))) }
+extension Reactor: SerialExecutor {
+    package func enqueue(_ job: consuming ExecutorJob) { self.enqueue(.isolated(UnownedJob(job))) }
 
     package func asUnownedSerialExecutor() -> UnownedSerialExecutor {
         UnownedSerialExecutor(ordinary: self)
     }
 
-    package func asUnownedTaskExecutor() -> UnownedTaskExecutor {
-        UnownedTaskExecutor(ordinary: self)
+    /// The reactor's thread for tasks: `withTaskExecutorPreference(reactor.taskExecutor) { ... }`.
+    ///
+    /// It is not the reactor itself: a task that runs as if it were isolated to an actor is queued
+    /// anew at every return from an `async` function that is not, five times in one call.
+    package var taskExecutor: any TaskExecutor { self.tasks }
+
+    fileprivate func enqueueTask(_ job: consuming ExecutorJob) {
+        self.enqueue(.task(UnownedJob(job)))
     }
 
     package func checkIsolated() {
@@ -154,6 +165,16 @@ extension Reactor: SerialExecutor, TaskExecutor {
     }
 
     package func isIsolatingCurrentContext() -> Bool? { self.isCurrent }
+}
+
+/// The reactor as tasks see it. The reactor holds it, and outlives what runs on it.
+private final class ReactorTaskExecutor: TaskExecutor, @unchecked Sendable {
+    /// Set once, before the reactor can be used; that is the promise behind `@unchecked Sendable`.
+    fileprivate unowned(unsafe) var reactor: Reactor!
+
+    func enqueue(_ job: consuming ExecutorJob) { self.reactor.enqueueTask(job) }
+
+    func asUnownedTaskExecutor() -> UnownedTaskExecutor { UnownedTaskExecutor(ordinary: self) }
 }
 
 // MARK: Sockets and timers, on the reactor's thread
@@ -278,11 +299,10 @@ extension Reactor {
     private func run(_ jobs: [Job]) {
         for job in jobs {
             switch job {
-            case .task(let task):
-                task.runSynchronously(
-                    isolatedTo: self.asUnownedSerialExecutor(),
-                    taskExecutor: self.asUnownedTaskExecutor()
-                )
+            case .isolated(let job):
+                job.runSynchronously(on: self.asUnownedSerialExecutor())
+            case .task(let job):
+                job.runSynchronously(on: self.tasks.asUnownedTaskExecutor())
             case .work(let work): work.perform()
             }
         }
