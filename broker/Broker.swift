@@ -108,7 +108,7 @@ package actor Broker {
 // MARK: Receiving
 
 extension Broker: SocketHandler, TimerHandler {
-    nonisolated package func socketReady(slot _: Int, descriptorFired _: Bool) -> Bool {
+    nonisolated package func socketReady(slot _: Int) -> Bool {
         self.assumeIsolated { $0.receive() }
     }
 

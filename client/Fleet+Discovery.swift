@@ -59,30 +59,31 @@ extension Fleet {
 
     // MARK: Receiving
 
-    func receiveFromBroker(descriptorFired: Bool) -> Bool {
+    /// Receives one message; true if there may be more.
+    func receiveFromBroker() -> Bool {
         guard let socket = self.brokerSocket else { return false }
+        let readiness = socket.readiness
+        guard readiness.canReceive else {
+            // Without reconnection a lost connection takes the socket's readiness to send with it.
+            if !readiness.canSend { self.brokerLost() }
+            return false
+        }
         do {
-            while var incoming = try socket.receiveMessage(
-                fromPeers: false,
-                payloadFrames: FrameHeader.payloadFrames(of:)
-            ) {
-                try incoming.first.withUnsafeBytes { bytes in
-                    try self.handle(FrameView(bytes))
-                }
-                // A message may have ended the link.
-                guard self.brokerSocket === socket else { return false }
+            guard
+                var incoming = try socket.receiveMessage(
+                    fromPeers: false,
+                    payloadFrames: FrameHeader.payloadFrames(of:)
+                )
+            else { return false }
+            try incoming.first.withUnsafeBytes { bytes in
+                try self.handle(FrameView(bytes))
             }
         } catch {
             // The broker's bytes make no sense, or the socket is broken: a fresh link may mend it.
             self.brokerLost()
             return false
         }
-        guard descriptorFired else { return false }
-        let readiness = socket.readiness
-        if readiness.canReceive { return true }
-        // Without reconnection a lost connection takes the socket's readiness to send with it.
-        if !readiness.canSend { self.brokerLost() }
-        return false
+        return true
     }
 
     private func handle(_ frame: FrameView) throws(WireError) {

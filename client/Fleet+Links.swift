@@ -166,38 +166,38 @@ extension Fleet {
 
     // MARK: Receiving
 
-    /// How many messages one turn takes before others get theirs.
-    private static let turnMax = 256
-
-    func receive(from place: Place, descriptorFired: Bool) -> Bool {
+    /// Receives one bundle; true if there may be more.
+    ///
+    /// One bundle a turn: those whose answers were in it ask again before the next is looked for,
+    /// and one look at the socket's readiness serves both.
+    func receive(from place: Place) -> Bool {
         guard let socket = place.socket else { return false }
-        var received = 0
+        let readiness = socket.readiness
+        guard readiness.canReceive else {
+            // Without reconnection a lost connection takes the socket's readiness to send with
+            // it. What the worker said before it went has been received by now.
+            if !readiness.canSend { self.lost(place) }
+            return false
+        }
         do {
-            while received < Self.turnMax {
+            repeat {
                 guard
                     let incoming = try socket.receiveMessage(
                         fromPeers: false,
                         payloadFrames: FrameHeader.payloadFrames(of:)
                     )
                 else { break }
-                received += 1
                 try self.handle(incoming, from: place)
                 // A message may have ended the link.
                 guard place.socket === socket else { return false }
-            }
+            } while socket.isInsideBundle
         } catch {
             // The worker's bytes make no sense, or the socket is broken: a fresh link may mend it.
             self.lost(place)
             return false
         }
-        if received > 0 { place.link.heard(now: self.now) }
-        guard descriptorFired else { return received == Self.turnMax }
-        let readiness = socket.readiness
-        // What a worker said before it went still counts.
-        if readiness.canReceive { return true }
-        // Without reconnection a lost connection takes the socket's readiness to send with it.
-        if !readiness.canSend { self.lost(place) }
-        return false
+        place.link.heard(now: self.now)
+        return true
     }
 
     private func handle(_ incoming: consuming Incoming, from place: Place) throws(WireError) {

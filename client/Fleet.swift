@@ -141,20 +141,20 @@ extension Fleet: SocketHandler, TimerHandler, FlushHandler {
         self.assumeIsolated { $0.sendCalls() }
     }
 
-    nonisolated func socketReady(slot: Int, descriptorFired: Bool) -> Bool {
-        self.assumeIsolated { $0.receive(slot: slot, descriptorFired: descriptorFired) }
+    nonisolated func socketReady(slot: Int) -> Bool {
+        self.assumeIsolated { $0.receive(slot: slot) }
     }
 
     nonisolated func timerFired(_: Int, now: Int64) {
         self.assumeIsolated { $0.tick(now: Moment(nanoseconds: now)) }
     }
 
-    private func receive(slot: Int, descriptorFired: Bool) -> Bool {
+    private func receive(slot: Int) -> Bool {
         let hasMore: Bool
         if slot == self.brokerSocket?.slot {
-            hasMore = self.receiveFromBroker(descriptorFired: descriptorFired)
+            hasMore = self.receiveFromBroker()
         } else if let place = self.placesBySlot[slot] {
-            hasMore = self.receive(from: place, descriptorFired: descriptorFired)
+            hasMore = self.receive(from: place)
         } else {
             return false  // It was closed in this turn.
         }

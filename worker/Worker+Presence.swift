@@ -109,20 +109,26 @@ extension Worker {
 
     // MARK: Receiving
 
-    func receiveFromBroker(slot: Int, descriptorFired: Bool) -> Bool {
+    /// Receives one message; true if there may be more.
+    func receiveFromBroker(slot: Int) -> Bool {
         guard let index = self.brokerLinks.firstIndex(where: { $0.socket?.slot == slot }),
             let socket = self.brokerLinks[index].socket
         else { return false }
+        let readiness = socket.readiness
+        guard readiness.canReceive else {
+            // Without reconnection a lost connection takes the socket's readiness to send with it.
+            if !readiness.canSend { self.lost(index) }
+            return false
+        }
         do {
-            while var incoming = try socket.receiveMessage(
-                fromPeers: false,
-                payloadFrames: FrameHeader.payloadFrames(of:)
-            ) {
-                try incoming.first.withUnsafeBytes { bytes in
-                    try self.handle(FrameView(bytes), broker: index)
-                }
-                // A message may have ended the link.
-                guard self.brokerLinks[index].socket === socket else { return false }
+            guard
+                var incoming = try socket.receiveMessage(
+                    fromPeers: false,
+                    payloadFrames: FrameHeader.payloadFrames(of:)
+                )
+            else { return false }
+            try incoming.first.withUnsafeBytes { bytes in
+                try self.handle(FrameView(bytes), broker: index)
             }
         } catch {
             // The broker's bytes make no sense, or the socket is broken: a fresh link may mend it.
@@ -130,12 +136,7 @@ extension Worker {
             return false
         }
         self.setTimer()
-        guard descriptorFired else { return false }
-        let readiness = socket.readiness
-        if readiness.canReceive { return true }
-        // Without reconnection a lost connection takes the socket's readiness to send with it.
-        if !readiness.canSend { self.lost(index) }
-        return false
+        return true
     }
 
     private func handle(_ frame: FrameView, broker index: Int) throws(WireError) {

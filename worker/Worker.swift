@@ -222,10 +222,10 @@ package actor Worker {
 // MARK: What the reactor calls
 
 extension Worker: SocketHandler, TimerHandler {
-    nonisolated package func socketReady(slot: Int, descriptorFired: Bool) -> Bool {
+    nonisolated package func socketReady(slot: Int) -> Bool {
         self.assumeIsolated { worker in
             if slot == worker.socket?.slot { return worker.receiveFromClients() }
-            return worker.receiveFromBroker(slot: slot, descriptorFired: descriptorFired)
+            return worker.receiveFromBroker(slot: slot)
         }
     }
 

@@ -29,7 +29,6 @@ package final class Reactor: @unchecked Sendable {
         let descriptor: Int32
         let handler: any SocketHandler
         var socket: Socket?
-        var fired = false
     }
 
     private struct Timer {
@@ -321,11 +320,7 @@ extension Reactor {
             index += 1
             socket.isDirty = false
             guard let slot = self.slots[socket.slot], slot.socket === socket else { continue }
-            self.slots[socket.slot]?.fired = false
-            if slot.handler.socketReady(slot: socket.slot, descriptorFired: slot.fired) {
-                // The handler stopped early, to be fair to the others.
-                self.markDirty(socket)
-            }
+            if slot.handler.socketReady(slot: socket.slot) { self.markDirty(socket) }
         }
         self.drained.removeAll(keepingCapacity: true)
     }
@@ -363,7 +358,6 @@ extension Reactor {
                 guard token != Self.wakeToken, let socket = self.slots[Int(token)]?.socket else {
                     continue
                 }
-                self.slots[Int(token)]?.fired = true
                 self.markDirty(socket)
             }
         }

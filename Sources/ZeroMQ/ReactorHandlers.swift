@@ -1,12 +1,10 @@
 /// Takes what a socket received. Called on the reactor's thread.
 package protocol SocketHandler: AnyObject, Sendable {
-    /// Receive until nothing is left, or until it would be unfair to others.
+    /// Receive what is there, or as much of it as is fair to others.
     ///
-    /// - Parameters:
-    ///   - slot: which socket.
-    ///   - descriptorFired: something happened on the link; it may be its loss.
-    /// - Returns: whether messages may be left; then the call comes again after the others' turn.
-    func socketReady(slot: Int, descriptorFired: Bool) -> Bool
+    /// - Returns: whether more may be there; then the call comes again after the others' turn.
+    ///   False only once libzmq has said that nothing is left: it will not say so again by itself.
+    func socketReady(slot: Int) -> Bool
 }
 
 /// Is told that a time has come. Called on the reactor's thread.

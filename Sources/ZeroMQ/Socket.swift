@@ -37,7 +37,7 @@ package final class Socket {
     var isDirty = false
     private var isClosed = false
     /// A bundle is being received: its next message follows without a routing id.
-    var isInsideBundle = false
+    package internal(set) var isInsideBundle = false
     /// Whose bundle it is, on a ROUTER.
     var bundlePeer: PeerID?
 
