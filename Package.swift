@@ -122,6 +122,30 @@ let package = Package(
             path: "Tests/RoostTestKit",
             swiftSettings: settings
         ),
+        // The raw libzmq peers among them need libzmq itself.
+        .testTarget(
+            name: "ZeroMQTests",
+            dependencies: ["CZeroMQ", "RoostTestKit", "ZeroMQ"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "RoostBrokerTests",
+            dependencies: ["RoostBroker", "RoostTestKit", "RoostWire", "ZeroMQ"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "RoostWorkerTests",
+            dependencies: ["RoostEngine", "RoostTestKit", "RoostWire", "RoostWorker", "ZeroMQ"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "RoostClientTests",
+            dependencies: [
+                "RoostBroker", "RoostClient", "RoostEngine", "RoostTestKit", "RoostWire",
+                "RoostWorker", "ZeroMQ",
+            ],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "FleetTests",
             dependencies: ["RoostClient", "RoostTestKit", "RoostWire"],

@@ -29,7 +29,7 @@ package final class Socket {
         case failed(ZeroMQError)
     }
 
-    private let handle: SocketHandle
+    let handle: SocketHandle
     private unowned let reactor: Reactor
     /// The socket's place in the reactor.
     package let slot: Int

@@ -1,0 +1,31 @@
+internal import Dispatch
+
+/// Holds executions up until a test lets them go on, and tells the test when they have begun.
+///
+/// Executions block in ``pass()`` on threads of their own; the test waits without blocking.
+package final class Gate: Sendable {
+    private let semaphore = DispatchSemaphore(value: 0)
+    private let arrivals: AsyncStream<Void>
+    private let arrival: AsyncStream<Void>.Continuation
+
+    package init() { (self.arrivals, self.arrival) = AsyncStream.makeStream() }
+
+    /// Says that an execution is here, and waits until it is let through.
+    package func pass() {
+        self.arrival.yield()
+        self.semaphore.wait()
+    }
+
+    /// Waits until that many more executions have come.
+    package func waitForArrivals(_ count: Int) async throws {
+        var iterator = self.arrivals.makeAsyncIterator()
+        for _ in 0..<count {
+            guard await iterator.next() != nil else {
+                throw NeverHappened(description: "no execution came to the gate")
+            }
+        }
+    }
+
+    /// Lets that many executions through, now or when they come.
+    package func open(_ count: Int = 1) { for _ in 0..<count { self.semaphore.signal() } }
+}
