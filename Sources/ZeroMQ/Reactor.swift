@@ -121,6 +121,10 @@ package final class Reactor: @unchecked Sendable {
         self.wake()
         pthread_join(self.thread, nil)
         self.context.terminate()
+    }
+
+    deinit {
+        // Not in stop(): who posts too late must not write into a descriptor that is another's.
         close(self.epoll)
         close(self.wakeDescriptor)
     }
