@@ -58,6 +58,8 @@ package final class Reactor: @unchecked Sendable {
 
     private static let wakeToken = UInt64.max
     private static let eventsMax = 256
+    /// After that many turns without sleep the descriptors are looked at all the same.
+    private static let busyTurnsMax = 32
 
     /// Starts an I/O thread with a libzmq context of its own.
     ///
@@ -264,11 +266,18 @@ extension Reactor {
         pthread_sigmask(SIG_BLOCK, &signals, nil)
         pthread_setname_np(pthread_self(), "roost-io")
         self.threadID.store(UInt(pthread_self()), ordering: .relaxed)
+        var busyTurns = 0
         while true {
             self.runJobs()
             self.flush()
             self.drainSockets()
             self.fireTimers()
+            busyTurns += 1
+            if busyTurns >= Self.busyTurnsMax {
+                // Whoever always has something to do must not keep the other sockets unheard.
+                self.poll(timeout: 0)
+                busyTurns = 0
+            }
             guard self.ownJobs.isEmpty, self.dirty.isEmpty, self.flushes.isEmpty else { continue }
             self.isSleeping.store(true, ordering: .sequentiallyConsistent)
             if !self.inbox.withLock({ $0.isEmpty }) {
@@ -277,6 +286,7 @@ extension Reactor {
             }
             if self.isStopping.load(ordering: .sequentiallyConsistent) { break }
             self.sleep()
+            busyTurns = 0
             self.isSleeping.store(false, ordering: .relaxed)
         }
         precondition(
@@ -339,7 +349,7 @@ extension Reactor {
         }
     }
 
-    /// Waits for a descriptor, a post or the next timer, and marks the sockets that are readable.
+    /// Waits for a descriptor, a post or the next timer.
     private func sleep() {
         let deadline = self.timers.reduce(Int64.max) { min($0, $1?.deadline ?? .max) }
         var timeout: Int32 = -1
@@ -348,6 +358,11 @@ extension Reactor {
             // Rounded up, or the loop would spin through the last millisecond.
             timeout = left <= 0 ? 0 : Int32(clamping: (left + 999_999) / 1_000_000)
         }
+        self.poll(timeout: timeout)
+    }
+
+    /// Marks the sockets whose descriptors are readable.
+    private func poll(timeout: Int32) {
         withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: Self.eventsMax) { events in
             let count = epoll_wait(
                 self.epoll,
