@@ -1,4 +1,5 @@
 package import RoostWire
+internal import Synchronization
 package import ZeroMQ
 
 /// A peer that says exactly what a test tells it to, right or wrong: a DEALER that connects to a
@@ -42,6 +43,8 @@ package actor RawPeer: SocketHandler {
     private let reactor: Reactor
     private let kind: Socket.Kind
     private var socket: Socket?
+    private var arrived = 0
+    private nonisolated let taken = Mutex(0)
     private var sequences: [PeerID?: LinkSequence] = [:]
     /// The `sender` of what this peer sends.
     package nonisolated let instance = InstanceID.random()
@@ -171,6 +174,7 @@ package actor RawPeer: SocketHandler {
         guard let received = await iterator.next() else {
             throw NeverHappened(description: "no message came")
         }
+        self.taken.withLock { $0 += 1 }
         return received
     }
 
@@ -182,6 +186,9 @@ package actor RawPeer: SocketHandler {
         }
         return try received.read()
     }
+
+    /// Whether no message has come since the last that was taken.
+    package var isQuiet: Bool { self.arrived == self.taken.withLock { $0 } }
 
     /// Waits until a DEALER's peer has gone.
     package nonisolated func lost() async throws {
@@ -206,6 +213,7 @@ package actor RawPeer: SocketHandler {
             guard let header = try? frame.withUnsafeBytes({ try FrameView($0).header }) else {
                 continue
             }
+            self.arrived += 1
             self.arrivals.yield(Received(header: header, frame: frame, rest: rest, peer: peer))
         }
         if !isRouter, !socket.canSend { self.loss.yield() }

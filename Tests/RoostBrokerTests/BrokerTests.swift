@@ -1,0 +1,393 @@
+import RoostBroker
+import RoostTestKit
+import RoostWire
+import Testing
+import ZeroMQ
+
+@Suite(.timeLimit(.minutes(1)))
+struct BrokerTests {
+    /// A broker on a reactor of its own, and the peers that talk to it.
+    private struct Scene {
+        let reactor: Reactor
+        let broker: Broker
+        let endpoint: Endpoint
+
+        func peer() async throws -> RawPeer {
+            let peer = RawPeer(on: self.reactor)
+            try await peer.connect(to: self.endpoint)
+            return peer
+        }
+
+        /// A record whose messages this peer may send.
+        func record(_ id: String, of peer: RawPeer, incarnation: UInt64 = 1) -> WorkerRecord {
+            .sample(id, incarnation: incarnation, instance: peer.instance)
+        }
+    }
+
+    private func withBroker(
+        configure: (inout BrokerConfiguration) -> Void = { _ in },
+        peers count: Int = 1,
+        _ body: (Scene, [RawPeer]) async throws -> Void
+    ) async throws {
+        var configuration = BrokerConfiguration(endpoint: try Endpoint("tcp://127.0.0.1:*"))
+        configuration.warmUp = .zero
+        configure(&configuration)
+        let reactor = try Reactor()
+        let broker = Broker(configuration, on: reactor)
+        let scene = Scene(reactor: reactor, broker: broker, endpoint: try await broker.start())
+        var peers: [RawPeer] = []
+        for _ in 0..<count { peers.append(try await scene.peer()) }
+        let outcome: Result<Void, any Error>
+        do {
+            outcome = .success(try await body(scene, peers))
+        } catch {
+            outcome = .failure(error)
+        }
+        for peer in peers { await peer.close() }
+        await broker.stop()
+        reactor.stop()
+        try outcome.get()
+    }
+
+    // MARK: Starting
+
+    @Test("a port that is taken is an error that says what to do")
+    func portInUse() async throws {
+        try await self.withBroker { scene, _ in
+            let second = Broker(BrokerConfiguration(endpoint: scene.endpoint), on: scene.reactor)
+            let error = await #expect(throws: RoostError.self) { try await second.start() }
+            #expect(error?.code == .addressInUse)
+            #expect(error?.message.contains("--listen") == true)
+        }
+    }
+
+    @Test("all problems of a configuration are told at once")
+    func badConfiguration() async throws {
+        try await self.withBroker { scene, _ in
+            var configuration = BrokerConfiguration(endpoint: scene.endpoint)
+            configuration.heartbeatInterval = .milliseconds(1)
+            configuration.leases.suspectAfter = .zero
+            configuration.leases.expireAfter = .zero
+            let broker = Broker(configuration, on: scene.reactor)
+            let error = await #expect(throws: RoostError.self) { try await broker.start() }
+            #expect(error?.code == .invalidConfiguration)
+            #expect(error?.message.split(separator: ";").count == 3)
+        }
+    }
+
+    // MARK: Presence
+
+    @Test("a worker registers, beats, drains and leaves")
+    func presence() async throws {
+        try await self.withBroker { scene, peers in
+            let record = scene.record("w", of: peers[0])
+            await peers[0].send(Register(record: record), requestID: 7)
+            let received = try await peers[0].next()
+            #expect(received.header.requestID == 7)
+            #expect(received.header.linkSequence == 1)
+            let answer: RegisterOK = try received.read()
+            #expect(answer.lease == .seconds(10))
+            #expect(answer.heartbeatInterval == .seconds(1))
+            #expect(await scene.broker.workers() == [record])
+
+            await peers[0].send(Heartbeat(revision: 1, state: .ready))
+            #expect(try await peers[0].next(HeartbeatAck.self).knownRevision == 1)
+
+            await peers[0].send(Drain(limit: .seconds(1)))
+            await peers[0].send(Ping())
+            _ = try await peers[0].next(Pong.self)
+            #expect(await scene.broker.workers().map(\.state) == [.draining])
+
+            await peers[0].send(Deregister())
+            await peers[0].send(Ping())
+            _ = try await peers[0].next(Pong.self)
+            #expect(await scene.broker.workers().isEmpty)
+        }
+    }
+
+    @Test("a beat without a lease is answered with UNKNOWN, and registering mends it")
+    func unknownLease() async throws {
+        try await self.withBroker { scene, peers in
+            await peers[0].send(Heartbeat(revision: 1, state: .ready))
+            _ = try await peers[0].next(Unknown.self)
+            await peers[0].send(Register(record: scene.record("w", of: peers[0])))
+            _ = try await peers[0].next(RegisterOK.self)
+        }
+    }
+
+    @Test("a beat on a link that the broker has never seen is answered with UNKNOWN")
+    func unknownLink() async throws {
+        try await self.withBroker { scene, peers in
+            await peers[0].send(Heartbeat(revision: 1, state: .ready), sequence: 40)
+            let received = try await peers[0].next()
+            #expect(received.header.type == .unknown)
+            #expect(received.header.linkSequence == 1)
+        }
+    }
+
+    @Test("a worker that is silent is suspected, then no longer listed")
+    func silence() async throws {
+        try await self.withBroker(
+            configure: {
+                $0.heartbeatInterval = .milliseconds(10)
+                $0.leases.suspectAfter = .milliseconds(20)
+                $0.leases.expireAfter = .milliseconds(60)
+                $0.sweepInterval = .milliseconds(5)
+            },
+            peers: 2
+        ) { scene, peers in
+            await peers[1].send(Watch(credit: 16))
+            _ = try await peers[1].next(Snapshot.self)
+            await peers[0].send(Register(record: scene.record("w", of: peers[0])))
+            let states = [
+                try await peers[1].next(Delta.self), try await peers[1].next(Delta.self),
+                try await peers[1].next(Delta.self),
+            ]
+            #expect(states.map { $0.upserts.first?.state } == [.ready, .suspect, nil])
+            #expect(states[2].removals.map(\.why) == [.expired])
+        }
+    }
+
+    @Test("an older life of a worker and a second process of its name are refused")
+    func stale() async throws {
+        try await self.withBroker(peers: 3) { scene, peers in
+            await peers[0].send(Register(record: scene.record("w", of: peers[0], incarnation: 5)))
+            _ = try await peers[0].next(RegisterOK.self)
+
+            await peers[1].send(Register(record: scene.record("w", of: peers[1], incarnation: 4)))
+            let stale = try await peers[1].next(ErrorReply.self)
+            #expect(stale.code == .stale)
+            #expect(stale.value == 5)
+
+            await peers[2].send(Register(record: scene.record("w", of: peers[2], incarnation: 5)))
+            let duplicate = try await peers[2].next(ErrorReply.self)
+            #expect(duplicate.code == .stale)
+            #expect(duplicate.detail.contains("--id"))
+            #expect(await scene.broker.workers().map(\.instance) == [peers[0].instance])
+        }
+    }
+
+    @Test("a full broker says so and how long to wait")
+    func full() async throws {
+        try await self.withBroker(configure: { $0.leases.workersMax = 1 }, peers: 2) {
+            scene,
+            peers in
+            await peers[0].send(Register(record: scene.record("a", of: peers[0])))
+            _ = try await peers[0].next(RegisterOK.self)
+            await peers[1].send(Register(record: scene.record("b", of: peers[1])))
+            let error = try await peers[1].next(ErrorReply.self)
+            #expect(error.code == .overloaded)
+            #expect(error.backoff == .seconds(5))
+        }
+    }
+
+    // MARK: Discovery
+
+    @Test("a lookup is answered with the workers that match, under its own id")
+    func lookup() async throws {
+        try await self.withBroker(peers: 2) { scene, peers in
+            let record = scene.record("w", of: peers[0])
+            await peers[0].send(Register(record: record))
+            _ = try await peers[0].next(RegisterOK.self)
+            await peers[1].send(Lookup(selector: Selector(model: "identity")), requestID: 3)
+            let found = try await peers[1].next()
+            #expect(found.header.requestID == 3)
+            let list: Snapshot = try found.read()
+            #expect(list.records == [record])
+            await peers[1].send(Lookup(selector: Selector(model: "none")), requestID: 4)
+            #expect(try await peers[1].next(Snapshot.self).records.isEmpty)
+        }
+    }
+
+    @Test("a lookup that may wait is answered when a worker comes")
+    func waitingLookup() async throws {
+        try await self.withBroker(peers: 2) { scene, peers in
+            await peers[1].send(
+                Lookup(selector: Selector(model: "identity"), wait: .seconds(50)),
+                requestID: 3
+            )
+            await peers[1].send(Ping())
+            _ = try await peers[1].next(Pong.self)
+            let record = scene.record("w", of: peers[0])
+            await peers[0].send(Register(record: record))
+            #expect(try await peers[1].next(Snapshot.self).records == [record])
+        }
+    }
+
+    @Test("a lookup that waited in vain is answered with an empty list")
+    func vainLookup() async throws {
+        try await self.withBroker(configure: { $0.sweepInterval = .milliseconds(5) }) { _, peers in
+            await peers[0].send(Lookup(wait: .milliseconds(20)))
+            let list = try await peers[0].next(Snapshot.self)
+            #expect(list.records.isEmpty)
+        }
+    }
+
+    @Test("as many lookups wait as the bound says; the next is answered at once")
+    func waitingLookupsMax() async throws {
+        try await self.withBroker(configure: { $0.waitingLookupsMax = 2 }) { _, peers in
+            for id in 1...3 {
+                await peers[0].send(Lookup(wait: .seconds(50)), requestID: UInt64(id))
+            }
+            let first = try await peers[0].next()
+            #expect(first.header.requestID == 3)
+        }
+    }
+
+    @Test("a watch brings the list, then every change in a chain")
+    func watch() async throws {
+        try await self.withBroker(peers: 2) { scene, peers in
+            await peers[1].send(Watch(credit: 8))
+            let received = try await peers[1].next()
+            let list: Snapshot = try received.read()
+            #expect(list.complete)
+            #expect(list.records.isEmpty)
+            #expect(received.header.aux != 0)
+            let record = scene.record("w", of: peers[0])
+            await peers[0].send(Register(record: record))
+            let added = try await peers[1].next(Delta.self)
+            #expect((added.previous, added.sequence) == (0, 1))
+            #expect(added.upserts == [record])
+            await peers[0].send(Deregister())
+            let removed = try await peers[1].next(Delta.self)
+            #expect((removed.previous, removed.sequence) == (1, 2))
+            #expect(removed.removals.map(\.workerID) == ["w"])
+        }
+    }
+
+    @Test("a watcher without credit is sent the list when it has some again")
+    func watchCredit() async throws {
+        try await self.withBroker(peers: 2) { scene, peers in
+            await peers[1].send(Watch(credit: 1))
+            _ = try await peers[1].next(Snapshot.self)
+            let record = scene.record("w", of: peers[0])
+            await peers[0].send(Register(record: record))
+            _ = try await peers[0].next(RegisterOK.self)
+            await peers[1].send(Credit(messages: 4))
+            let list = try await peers[1].next(Snapshot.self)
+            #expect(list.records == [record])
+            #expect(list.sequence == 1)
+        }
+    }
+
+    @Test("a client that knows the epoch and the sequence is sent no list again")
+    func resume() async throws {
+        try await self.withBroker(peers: 2) { scene, peers in
+            await peers[1].send(Watch(credit: 8))
+            let epoch = try await peers[1].next().header.aux
+            await peers[1].send(Watch(epoch: epoch, sequence: 0, credit: 8))
+            await peers[1].send(Ping())
+            _ = try await peers[1].next(Pong.self)
+            await peers[1].send(Watch(epoch: epoch &+ 1, sequence: 0, credit: 8))
+            _ = try await peers[1].next(Snapshot.self)
+        }
+    }
+
+    @Test("lists are incomplete while the broker warms up, and come again when it is warm")
+    func warmUp() async throws {
+        try await self.withBroker(configure: {
+            $0.warmUp = .seconds(2)
+            $0.sweepInterval = .milliseconds(5)
+        }) { _, peers in
+            await peers[0].send(Watch(credit: 8))
+            let lists = [
+                try await peers[0].next(Snapshot.self), try await peers[0].next(Snapshot.self),
+            ]
+            #expect(lists.map(\.complete) == [false, true])
+        }
+    }
+
+    // MARK: Breaches of protocol
+
+    /// What a peer may do wrong.
+    enum Breach: CaseIterable {
+        case repeatedSequence, gap, wrongType, garbage, emptyFrame, truncated, foreignRecord,
+            extraFrames
+    }
+
+    @Test(
+        "a peer that breaks the protocol is told once and then ignored; others are unharmed",
+        arguments: Breach.allCases
+    )
+    func breach(_ breach: Breach) async throws {
+        try await self.withBroker(peers: 2) { scene, peers in
+            let (bad, good) = (peers[0], peers[1])
+            await bad.send(Ping())
+            _ = try await bad.next(Pong.self)
+            await good.send(Register(record: scene.record("good", of: good)))
+            _ = try await good.next(RegisterOK.self)
+
+            for _ in 0..<3 {
+                switch breach {
+                case .repeatedSequence: await bad.send(Ping(), sequence: 1)
+                case .gap: await bad.send(Ping(), sequence: 100)
+                case .wrongType: await bad.send(Unknown())
+                case .garbage: await bad.send([Array(repeating: 0xa5, count: 300)])
+                case .emptyFrame: await bad.send([[]])
+                case .truncated:
+                    let header = FrameHeader(.lookup, linkSequence: 2, sender: bad.instance)
+                    await bad.send([Lookup().frame(header).dropLast(8)])
+                case .foreignRecord:
+                    await bad.send(Register(record: .sample("victim", instance: .random())))
+                case .extraFrames: await bad.send([[1], [2], [3]])
+                }
+            }
+            await bad.send(Ping())
+            await bad.send(Lookup())
+            #expect(try await bad.next(GoAway.self).reason == .protocolViolation)
+
+            // What the other is answered shows that the broker has gone on, and a change that both
+            // would hear of shows that the bad one hears nothing.
+            await good.send(Ping())
+            _ = try await good.next(Pong.self)
+            await bad.close()
+            #expect(await scene.broker.workers().map(\.workerID) == ["good"])
+            #expect(await bad.isQuiet)
+        }
+    }
+
+    @Test("a stranger whose first message is wrong is not answered; its next link is")
+    func wrongFirstMessage() async throws {
+        try await self.withBroker(peers: 2) { _, peers in
+            await peers[0].send([[1, 2, 3]])
+            await peers[0].send(Ping(), sequence: 9)
+            await peers[1].send(Ping())
+            _ = try await peers[1].next(Pong.self)
+            await peers[0].send(Ping())
+            _ = try await peers[0].next(Pong.self)
+        }
+    }
+
+    @Test("as many links are remembered as the bound says; further ones are not answered")
+    func linksMax() async throws {
+        try await self.withBroker(configure: { $0.linksMax = 2 }, peers: 3) { _, peers in
+            for peer in peers.prefix(2) {
+                await peer.send(Ping())
+                _ = try await peer.next(Pong.self)
+            }
+            await peers[2].send(Ping())
+            await peers[0].send(Ping())
+            _ = try await peers[0].next(Pong.self)
+            #expect(await peers[2].isQuiet)
+        }
+    }
+
+    @Test("links that say nothing are forgotten, and make room")
+    func idleLinks() async throws {
+        try await self.withBroker(
+            configure: {
+                $0.linksMax = 1
+                $0.idleLinkTimeout = .milliseconds(1)
+                $0.sweepInterval = .milliseconds(5)
+            },
+            peers: 2
+        ) { _, peers in
+            await peers[0].send(Ping())
+            _ = try await peers[0].next(Pong.self)
+            try await eventually("the second is answered") {
+                await peers[1].send(Ping(), sequence: 1)
+                return await !peers[1].isQuiet
+            }
+        }
+    }
+}

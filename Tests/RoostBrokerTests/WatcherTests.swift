@@ -1,0 +1,203 @@
+import RoostTestKit
+import RoostWire
+import Testing
+
+@testable import RoostBroker
+
+@Suite
+struct WatcherTests {
+    /// A registry and a watcher that follows it.
+    private struct Scene {
+        var registry = WorkerRegistry()
+        var watcher: Watcher
+
+        init(_ watch: Watch, workers: [WorkerRecord] = []) {
+            self.watcher = Watcher(watch, isCurrent: false)
+            for record in workers { _ = self.registry.register(record, now: .milliseconds(0)) }
+        }
+
+        /// What the client is sent when that worker registers.
+        mutating func register(_ record: WorkerRecord) -> [Watcher.Output] {
+            guard
+                case .accepted(let change?) = self.registry.register(record, now: .milliseconds(0))
+            else { return [] }
+            return (self.watcher.apply(change).map { [$0] } ?? []) + self.pump()
+        }
+
+        mutating func deregister(_ record: WorkerRecord) -> [Watcher.Output] {
+            guard let change = self.registry.deregister(record.instance) else { return [] }
+            return (self.watcher.apply(change).map { [$0] } ?? []) + self.pump()
+        }
+
+        mutating func pump() -> [Watcher.Output] {
+            var outputs: [Watcher.Output] = []
+            while let next = self.watcher.next(from: self.registry, complete: true) {
+                outputs.append(next)
+            }
+            return outputs
+        }
+    }
+
+    private let a = WorkerRecord.sample("a")
+    private let b = WorkerRecord.sample("b")
+
+    @Test("a new watch begins with the whole list, even an empty one")
+    func snapshotFirst() {
+        var scene = Scene(Watch(credit: 4))
+        #expect(scene.pump() == [.snapshot(Snapshot(sequence: 0, complete: true, records: []))])
+        #expect(scene.pump().isEmpty)
+    }
+
+    @Test("changes follow as deltas, each naming the message before it")
+    func chain() {
+        var scene = Scene(Watch(credit: 10), workers: [a])
+        #expect(scene.pump() == [.snapshot(Snapshot(sequence: 1, complete: true, records: [a]))])
+        #expect(
+            scene.register(b) == [.delta(Delta(sequence: 2, previous: 1, upserts: [b]))]
+        )
+        let removal = Delta.Removal(workerID: "a", incarnation: 1, why: .deregistered)
+        #expect(
+            scene.deregister(a) == [.delta(Delta(sequence: 3, previous: 2, removals: [removal]))]
+        )
+    }
+
+    @Test("without credit nothing is sent or queued; with credit the whole list comes")
+    func credit() {
+        var scene = Scene(Watch(credit: 1))
+        #expect(scene.pump().count == 1)
+        #expect(scene.register(a).isEmpty)
+        #expect(scene.register(b).isEmpty)
+        scene.watcher.add(credit: 1)
+        #expect(
+            scene.pump() == [.snapshot(Snapshot(sequence: 2, complete: true, records: [a, b]))]
+        )
+        scene.watcher.add(credit: 1)
+        #expect(scene.pump().isEmpty)
+        #expect(scene.deregister(a).count == 1)
+    }
+
+    @Test("a watch without any credit is answered when credit comes")
+    func noCredit() {
+        var scene = Scene(Watch(credit: 0), workers: [a])
+        #expect(scene.pump().isEmpty)
+        scene.watcher.add(credit: 1)
+        #expect(scene.pump().count == 1)
+    }
+
+    @Test("credit beyond all reason is cut and does not overflow")
+    func creditMax() {
+        var scene = Scene(Watch(credit: .max))
+        scene.watcher.add(credit: .max)
+        scene.watcher.add(credit: .max)
+        #expect(scene.pump().count == 1)
+    }
+
+    @Test("what the selector does not match is not sent, and leaves no gap in the chain")
+    func selector() {
+        var scene = Scene(Watch(selector: Selector(model: "identity"), credit: 10))
+        #expect(scene.pump().count == 1)
+        #expect(scene.register(.sample("x", model: "other")).isEmpty)
+        #expect(scene.register(a) == [.delta(Delta(sequence: 2, previous: 0, upserts: [a]))])
+        #expect(scene.deregister(.sample("x", model: "other")).isEmpty)
+        #expect(scene.register(b) == [.delta(Delta(sequence: 4, previous: 2, upserts: [b]))])
+    }
+
+    @Test("a worker that no longer matches is removed as unmatched, and comes back")
+    func unmatched() {
+        var scene = Scene(Watch(selector: Selector(model: "identity"), credit: 10), workers: [a])
+        #expect(scene.pump().count == 1)
+        let changed = WorkerRecord.sample("a", revision: 2, model: "other")
+        let removal = Delta.Removal(workerID: "a", incarnation: 1, why: .unmatched)
+        #expect(
+            scene.register(changed)
+                == [.delta(Delta(sequence: 2, previous: 1, removals: [removal]))]
+        )
+        let back = WorkerRecord.sample("a", revision: 3)
+        #expect(scene.register(back) == [.delta(Delta(sequence: 3, previous: 2, upserts: [back]))])
+    }
+
+    @Test("a client that has the list is sent only what follows")
+    func resume() {
+        var scene = Scene(Watch(credit: 4), workers: [a])
+        scene.watcher = Watcher(Watch(epoch: 5, sequence: 1, credit: 4), isCurrent: true)
+        #expect(scene.pump().isEmpty)
+        #expect(scene.register(b) == [.delta(Delta(sequence: 2, previous: 1, upserts: [b]))])
+    }
+
+    @Test("after the broker's warm-up the list is sent again")
+    func restart() {
+        var scene = Scene(Watch(credit: 4), workers: [a])
+        #expect(scene.pump().count == 1)
+        scene.watcher.restart()
+        #expect(scene.pump().count == 1)
+    }
+
+    @Test("a change between two parts of a list is followed by a list of its own")
+    func changeBetweenParts() {
+        let workers = (0..<3).map { Self.bulky("\($0)") }
+        var scene = Scene(Watch(credit: 1), workers: workers)
+        let first = scene.pump()
+        #expect(first.count == 1)
+        #expect(scene.register(a).isEmpty)
+        scene.watcher.add(credit: 100)
+        let rest = scene.pump()
+        let parts = (first + rest).compactMap { output -> Snapshot? in
+            if case .snapshot(let snapshot) = output { snapshot } else { nil }
+        }
+        #expect(parts.count == first.count + rest.count)
+        let numbers = parts.map { [$0.sequence, UInt64($0.part), UInt64($0.parts)] }
+        #expect(
+            numbers == [
+                [3, 0, 3], [3, 1, 3], [3, 2, 3], [4, 0, 4], [4, 1, 4], [4, 2, 4], [4, 3, 4],
+            ]
+        )
+    }
+
+    // MARK: Parts
+
+    /// A record of nearly 70 KB, the largest there is: over the size of a part.
+    private static func bulky(_ id: String) -> WorkerRecord {
+        var record = WorkerRecord.sample(id)
+        record.models = (0..<WireLimits.modelsMax).map {
+            ModelRecord(
+                name: String(repeating: "m", count: 250) + "\($0)",
+                version: 1
+            )
+        }
+        return record
+    }
+
+    @Test("an empty list is one empty part")
+    func emptyParts() {
+        let parts = Snapshot.parts([], sequence: 9, complete: false)
+        #expect(parts == [Snapshot(sequence: 9, complete: false, records: [])])
+    }
+
+    @Test(
+        "parts keep all records in order, each within the frame's bound",
+        arguments: [1, 2, 1_023, 1_024, 1_025, 3_000]
+    )
+    func parts(count: Int) {
+        let records = (0..<count).map { WorkerRecord.sample("\($0)") }
+        let parts = Snapshot.parts(records, sequence: 1, complete: true)
+        #expect(parts.flatMap(\.records) == records)
+        #expect(parts.map(\.part) == (0..<parts.count).map(UInt16.init))
+        #expect(parts.allSatisfy { $0.parts == UInt16(parts.count) })
+        #expect(parts.allSatisfy { !$0.records.isEmpty })
+        #expect(parts.allSatisfy { $0.records.count <= WireLimits.recordsMax })
+        #expect(parts.allSatisfy { $0.metaBytes <= WireLimits.metaBytesMax })
+    }
+
+    @Test("the largest records travel one to a part, and each part can be read")
+    func bulkyParts() throws {
+        let records = (0..<4).map { Self.bulky("\($0)") }
+        let parts = Snapshot.parts(records, sequence: 1, complete: true)
+        #expect(parts.map(\.records.count) == [1, 1, 1, 1])
+        for part in parts {
+            let frame = part.frame(FrameHeader(.snapshot, sender: .random()))
+            #expect(frame.count <= WireLimits.frameBytesMax)
+            let back = try frame.withUnsafeBytes { try Snapshot(FrameView($0)) }
+            #expect(back == part)
+        }
+    }
+}
