@@ -37,7 +37,8 @@ package struct WorkerRegistry: Sendable {
         case accepted(Change?)
         /// A newer incarnation of that worker is held.
         case stale(incarnation: UInt64)
-        /// Another process is registered under that worker id with the same incarnation.
+        /// Another process is registered under that worker id with the same incarnation, or this
+        /// process under another worker id.
         case duplicate
         /// ``Limits/workersMax`` are held.
         case full
@@ -82,6 +83,10 @@ package struct WorkerRegistry: Sendable {
     /// A worker said who it is. Repeating it is harmless.
     package mutating func register(_ record: WorkerRecord, now: Moment) -> Registration {
         var before: WorkerRecord?
+        // A lease is held by its process: a second name would make the first vanish unannounced.
+        if let held = self.leases[record.instance]?.record, held.workerID != record.workerID {
+            return .duplicate
+        }
         if let known = self.instances[record.workerID], let lease = self.leases[known] {
             if known != record.instance {
                 guard lease.record.incarnation <= record.incarnation else {
