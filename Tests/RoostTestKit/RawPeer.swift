@@ -162,6 +162,9 @@ package actor RawPeer: SocketHandler {
         }
     }
 
+    /// Has `body` send several messages without letting the reactor do anything else meanwhile.
+    package func burst(_ body: @Sendable (isolated RawPeer) -> Void) { body(self) }
+
     /// Skips a number of the link, or takes it for something that a test encodes itself.
     @discardableResult
     package func nextSequence(_ peer: PeerID? = nil) -> UInt64 {

@@ -1,0 +1,186 @@
+import RoostTestKit
+import RoostWire
+import Testing
+
+@testable import RoostWorker
+
+@Suite
+struct HeartbeaterTests {
+    typealias Action = Heartbeater.Action
+
+    private static let answer = RegisterOK(
+        lease: .seconds(10),
+        heartbeatInterval: .seconds(1),
+        spread: .milliseconds(500)
+    )
+
+    /// The states, each at time 0, and the events that may come in them.
+    enum State: CaseIterable { case waiting, registering, registered, stopped }
+    enum Event: CaseIterable {
+        case accepted, heard, otherRevision, unknown, refused, lost, changed
+    }
+
+    private func heartbeater(in state: State) -> Heartbeater {
+        let start = Moment.milliseconds(0)
+        var heartbeater = Heartbeater(interval: .seconds(1), now: start)
+        if state == .waiting { return heartbeater }
+        _ = heartbeater.tick(now: start, jitter: 0.5)
+        if state == .registering { return heartbeater }
+        _ = heartbeater.accepted(Self.answer, now: start, jitter: 0.5)
+        if state == .stopped { heartbeater.stop() }
+        return heartbeater
+    }
+
+    private func send(_ event: Event, to heartbeater: inout Heartbeater) -> [Action] {
+        let now = Moment.milliseconds(1)
+        switch event {
+        case .accepted: return heartbeater.accepted(Self.answer, now: now, jitter: 0.5)
+        case .heard: return heartbeater.heard(knownRevision: 1, revision: 1, now: now)
+        case .otherRevision: return heartbeater.heard(knownRevision: 1, revision: 2, now: now)
+        case .unknown: return heartbeater.unknown(now: now)
+        case .refused:
+            return heartbeater.refused(ErrorReply(.stale, "no"), now: now, jitter: 0.5)
+        case .lost: return heartbeater.lost(now: now, jitter: 0.5)
+        case .changed: return heartbeater.recordChanged(now: now)
+        }
+    }
+
+    @Test("a worker connects at once, and registers with the first message of the link")
+    func start() {
+        var heartbeater = self.heartbeater(in: .waiting)
+        #expect(heartbeater.deadline == .milliseconds(0))
+        #expect(heartbeater.tick(now: .milliseconds(0), jitter: 0.5) == [.connect])
+        #expect(heartbeater.tick(now: .milliseconds(1), jitter: 0.5) == [])
+    }
+
+    @Test(
+        "what an event calls for in a state",
+        arguments: [
+            (.waiting, .accepted, []), (.waiting, .heard, []), (.waiting, .otherRevision, []),
+            (.waiting, .unknown, []), (.waiting, .refused, [.disconnect, .report("no")]),
+            (.waiting, .lost, [.disconnect]), (.waiting, .changed, []),
+            (.registering, .accepted, [.beat]), (.registering, .heard, []),
+            (.registering, .otherRevision, []), (.registering, .unknown, []),
+            (.registering, .refused, [.disconnect, .report("no")]),
+            (.registering, .lost, [.disconnect]), (.registering, .changed, []),
+            (.registered, .accepted, []), (.registered, .heard, []),
+            (.registered, .otherRevision, [.register]), (.registered, .unknown, [.register]),
+            (.registered, .refused, [.disconnect, .report("no")]),
+            (.registered, .lost, [.disconnect]), (.registered, .changed, [.register]),
+            (.stopped, .accepted, []), (.stopped, .heard, []), (.stopped, .otherRevision, []),
+            (.stopped, .unknown, []), (.stopped, .refused, []), (.stopped, .lost, []),
+            (.stopped, .changed, []),
+        ] as [(State, Event, [Action])]
+    )
+    func transition(state: State, event: Event, actions: [Action]) {
+        var heartbeater = self.heartbeater(in: state)
+        let called = self.send(event, to: &heartbeater)
+        #expect(called == actions)
+    }
+
+    @Test(
+        "beats are spaced by the broker's interval, 10 % either way",
+        arguments: [(0, 900), (0.5, 1_000), (1, 1_100)] as [(Double, Int64)]
+    )
+    func spacing(jitter: Double, milliseconds: Int64) {
+        var heartbeater = self.heartbeater(in: .registering)
+        let now = Moment.milliseconds(100)
+        #expect(heartbeater.accepted(Self.answer, now: now, jitter: jitter) == [.beat])
+        #expect(heartbeater.deadline == now + .milliseconds(milliseconds))
+        let next = now + .milliseconds(milliseconds)
+        #expect(heartbeater.tick(now: .milliseconds(99 + milliseconds), jitter: jitter) == [])
+        #expect(heartbeater.tick(now: next, jitter: jitter) == [.beat])
+    }
+
+    @Test("an absurd interval of the broker is not followed")
+    func shortInterval() {
+        var heartbeater = self.heartbeater(in: .registering)
+        var answer = Self.answer
+        answer.heartbeatInterval = .zero
+        _ = heartbeater.accepted(answer, now: .milliseconds(0), jitter: 0.5)
+        #expect(heartbeater.deadline == .milliseconds(10))
+    }
+
+    @Test(
+        "a broker that does not answer REGISTER within 2 s is left",
+        arguments: [(1_999, false), (2_000, true)] as [(Int64, Bool)]
+    )
+    func noAnswer(elapsed: Int64, isLeft: Bool) {
+        var heartbeater = self.heartbeater(in: .registering)
+        let actions = heartbeater.tick(now: .milliseconds(elapsed), jitter: 0.5)
+        #expect(actions == (isLeft ? [.disconnect] : []))
+    }
+
+    @Test("a broker that is silent for 3 s is left, however often we beat")
+    func silence() {
+        var heartbeater = self.heartbeater(in: .registered)
+        var actions: [Action] = []
+        var times: [Moment] = []
+        while actions.last != .disconnect {
+            times.append(heartbeater.deadline)
+            actions += heartbeater.tick(now: heartbeater.deadline, jitter: 0.5)
+        }
+        #expect(times.last == .milliseconds(3_000))
+        #expect(actions == [.beat, .beat, .disconnect])
+        #expect(!heartbeater.isRegistered)
+    }
+
+    @Test("an answer keeps the broker for another 3 s")
+    func heard() {
+        var heartbeater = self.heartbeater(in: .registered)
+        _ = heartbeater.heard(knownRevision: 1, revision: 1, now: .milliseconds(2_900))
+        #expect(heartbeater.tick(now: .milliseconds(3_000), jitter: 0.5) == [.beat])
+        #expect(heartbeater.isRegistered)
+    }
+
+    @Test("the wait between attempts doubles to 5 s, and is short again after a success")
+    func backoff() {
+        var heartbeater = self.heartbeater(in: .registering)
+        var waits: [Int64] = []
+        var now = Moment.milliseconds(0)
+        for _ in 0..<9 {
+            _ = heartbeater.lost(now: now, jitter: 1)
+            waits.append((heartbeater.deadline - now).nanoseconds / 1_000_000)
+            now = heartbeater.deadline
+            #expect(heartbeater.tick(now: now, jitter: 1) == [.connect])
+        }
+        #expect(waits == [50, 100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000])
+        _ = heartbeater.accepted(Self.answer, now: now, jitter: 1)
+        _ = heartbeater.lost(now: now, jitter: 1)
+        #expect(heartbeater.deadline == now + .milliseconds(50))
+    }
+
+    @Test(
+        "a refusal is waited out for a second at least, or as long as the broker says",
+        arguments: [(0, 1_000), (5_000, 5_000)] as [(Int64, Int64)]
+    )
+    func refusal(backoff: Int64, wait: Int64) {
+        var heartbeater = self.heartbeater(in: .registering)
+        let error = ErrorReply(.overloaded, "full", backoff: .milliseconds(backoff))
+        _ = heartbeater.refused(error, now: .milliseconds(0), jitter: 0)
+        #expect(heartbeater.deadline == .milliseconds(wait))
+    }
+
+    @Test("people hear of a refusal once, and again after a success")
+    func report() {
+        var heartbeater = self.heartbeater(in: .registering)
+        let error = ErrorReply(.stale, "no")
+        let refuse = { (heartbeater: inout Heartbeater) in
+            let actions = heartbeater.refused(error, now: .milliseconds(0), jitter: 0)
+            _ = heartbeater.tick(now: heartbeater.deadline, jitter: 0)
+            return actions.count
+        }
+        let counts = [refuse(&heartbeater), refuse(&heartbeater)]
+        #expect(counts == [2, 1])
+        _ = heartbeater.accepted(Self.answer, now: .milliseconds(0), jitter: 0)
+        let count = refuse(&heartbeater)
+        #expect(count == 2)
+    }
+
+    @Test("a stopped heartbeater does nothing, ever")
+    func stopped() {
+        var heartbeater = self.heartbeater(in: .stopped)
+        #expect(heartbeater.deadline == .never)
+        #expect(heartbeater.tick(now: .milliseconds(1_000_000), jitter: 0) == [])
+    }
+}
