@@ -98,8 +98,14 @@ package actor Worker {
         guard problems.isEmpty else {
             throw RoostError(.invalidConfiguration, problems.joined(separator: "; "))
         }
-        let endpoint = try self.advertised(try self.bind())
-        try self.pool.start(threads: self.configuration.executors)
+        let endpoint: Endpoint
+        do throws(RoostError) {
+            endpoint = try self.advertised(try self.bind())
+            try self.pool.start(threads: self.configuration.executors)
+        } catch {
+            self.close(linger: .zero)
+            throw error
+        }
         self.record.endpoints = [endpoint]
         self.record.state = .ready
         let now = self.now
