@@ -65,7 +65,7 @@ package actor Worker {
         observe: @escaping @Sendable (Event) -> Void = { _ in }
     ) {
         self.configuration = configuration
-        self.models = models.sorted { ($0.name, $1.version) < ($1.name, $0.version) }
+        self.models = models.sorted { ($0.name, $0.version) < ($1.name, $1.version) }
         self.reactor = reactor
         self.observe = observe
         self.record = WorkerRecord(
