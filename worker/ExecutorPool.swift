@@ -16,6 +16,8 @@ final class ExecutorPool: Sendable {
         var scheduler: Scheduler<Job>
         /// Threads that wait for work.
         var idle = 0
+        /// Jobs accepted and not yet answered, cancelled or dropped.
+        var unanswered = 0
         var isStopping = false
     }
 
@@ -73,6 +75,7 @@ final class ExecutorPool: Sendable {
                 )
                 if let refusal { refused.append((job, refusal)) }
             }
+            state.unanswered += jobs.count - refused.count
             let wakes = min(state.idle, state.scheduler.queued)
             state.idle -= wakes
             return wakes
@@ -83,13 +86,20 @@ final class ExecutorPool: Sendable {
 
     /// Takes a waiting request out; `nil` if it is running, finished or unknown.
     func cancel(_ key: RequestKey) -> Job? {
-        self.state.withLock { $0.scheduler.cancel(key) }
+        self.state.withLock { state in
+            let job = state.scheduler.cancel(key)
+            if job != nil { state.unanswered -= 1 }
+            return job
+        }
     }
 
     /// Forgets what waits for a client that has gone.
     func cancelAll(of peer: PeerID) {
-        _ = self.state.withLock { $0.scheduler.cancelAll(of: peer) }
+        self.state.withLock { $0.unanswered -= $0.scheduler.cancelAll(of: peer).count }
     }
+
+    /// So many of the jobs that were handed back have been answered.
+    func answered(_ count: Int) { self.state.withLock { $0.unanswered -= count } }
 
     /// From now on everything new is refused.
     func drain() { self.state.withLock { $0.scheduler.drain() } }
@@ -113,13 +123,15 @@ final class ExecutorPool: Sendable {
         }
     }
 
-    var isIdle: Bool { self.state.withLock { $0.scheduler.isIdle } }
+    /// Whether everything that was accepted has been answered: not only executed, for an answer may
+    /// still be on its way from an executor's thread.
+    var isIdle: Bool { self.state.withLock { $0.unanswered == 0 } }
 
     /// Drops what waits, lets what runs end, and joins the threads. Blocks.
     func stop() {
         self.state.withLock {
             $0.isStopping = true
-            _ = $0.scheduler.cancelAll()
+            $0.unanswered -= $0.scheduler.cancelAll().count
         }
         let threads = self.threads.withLock { threads in
             defer { threads = [] }

@@ -339,6 +339,7 @@ extension Worker {
             self.answer(jobs[start..<end], to: jobs[start].key.peer)
             start = end
         }
+        self.pool.answered(jobs.count)
         self.finishDraining()
     }
 
