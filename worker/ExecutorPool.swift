@@ -30,7 +30,8 @@ final class ExecutorPool: Sendable {
     /// The engines' kernels want more than the 2 MiB that some systems give a thread.
     private static let stackBytes = 8 << 20
     /// A finished job waits for others that long at most before it is handed back: with models of
-    /// a few microseconds one wake-up then serves many answers, with others it never waits.
+    /// a few microseconds one wake-up then serves many answers, with others it never waits. It
+    /// waits for executions of the same model only.
     private static let gatherLimit: Duration = .microseconds(20)
     private static let gatherMax = WireLimits.bundleMax
 
@@ -158,6 +159,8 @@ final class ExecutorPool: Sendable {
         while true {
             switch self.step(mayWait: done.isEmpty) {
             case .run(let job, let now, let load):
+                // How long another model takes is not known: what is done does not wait for it.
+                if let last = done.last, last.model !== job.model { self.flush(&done) }
                 self.execute(job, now: now, load: load, lanes: &lanes)
                 let finished = Moment(nanoseconds: Reactor.monotonicNanoseconds())
                 self.state.withLock { $0.scheduler.finish(now: finished) }
