@@ -27,6 +27,7 @@ struct ClientLink: Sendable {
     init(now: Moment) { self.heard = now }
 
     var isGreeted: Bool { self.state == .greeted }
+    var isRefused: Bool { self.state == .refused }
 
     /// A message has come.
     mutating func received(_ header: FrameHeader, now: Moment) -> Verdict {
@@ -35,9 +36,7 @@ struct ClientLink: Sendable {
         guard self.sequence.accept(header.linkSequence) else {
             // The first message of a peer that meant another process is dropped without answer:
             // on reused ports well-behaved peers talk to the wrong process.
-            if self.state == .fresh { return .ignore }
-            self.state = .refused
-            return .refuse
+            return self.state == .fresh ? .ignore : .refuse
         }
         if self.state == .fresh { return header.type == .hello ? .handle : .ignore }
         return header.type == .hello ? .refuse : .handle

@@ -79,7 +79,7 @@ extension Worker {
     /// The peer broke the protocol. It is told once; libzmq 4.3.4 cannot drop a single peer.
     private func refuse(_ peer: PeerID) {
         self.refusedMessages += 1
-        guard self.clientLinks[peer] != nil else { return }
+        guard self.clientLinks[peer]?.isRefused == false else { return }
         self.send(GoAway(reason: .protocolViolation), to: peer)
         self.clientLinks[peer]?.refuse()
         self.pool.cancelAll(of: peer)

@@ -25,6 +25,9 @@ package struct WorkerConfiguration: Sendable {
     package var heartbeatInterval: Duration = .seconds(1)
     /// How many client connections are remembered; further ones are not answered.
     package var linksMax = 16_384
+    /// A client that says nothing for this long is forgotten when others need its place. Clients
+    /// ask for a sign of life every few seconds.
+    package var idleLinkTimeout: Duration = .seconds(60)
 
     package init(id: String, listen: [Endpoint]) {
         self.id = id

@@ -58,6 +58,7 @@ struct ClientLinkTests {
     func afterGap() {
         var link = self.greeted()
         #expect(link.received(self.header(.ping, 3), now: self.now) == .refuse)
+        link.refuse()
         #expect(link.received(self.header(.ping, 2), now: self.now) == .ignore)
     }
 
