@@ -82,6 +82,7 @@ extension Worker {
         guard self.clientLinks[peer]?.isRefused == false else { return }
         self.send(GoAway(reason: .protocolViolation), to: peer)
         self.clientLinks[peer]?.refuse()
+        self.submitArrivals()
         self.pool.cancelAll(of: peer)
     }
 
@@ -95,6 +96,8 @@ extension Worker {
             self.send(Pong(load: self.load), to: peer, requestID: requestID)
         case .cancel:
             _ = try Cancel(frame)
+            // The request may have come in this very turn.
+            self.submitArrivals()
             self.cancel(RequestKey(peer: peer, requestID: requestID))
         case .register, .registerOK, .heartbeat, .heartbeatAck, .unknown, .drain, .deregister,
             .lookup, .snapshot, .watch, .delta, .helloOK, .goAway, .description, .infer, .result,
