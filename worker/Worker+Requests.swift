@@ -63,6 +63,7 @@ extension Worker {
                 return false
             }
         }
+        if self.clientLinks.count >= self.configuration.linksMax { self.forgetIdleLinks(now: now) }
         guard self.clientLinks.count < self.configuration.linksMax else {
             self.refusedMessages += 1
             return false
@@ -74,6 +75,18 @@ extension Worker {
         }
         self.clientLinks[peer] = link
         return true
+    }
+
+    /// Clients that have gone are not reported by libzmq 4.3.4 unless something is sent to them.
+    private func forgetIdleLinks(now: Moment) {
+        let limit = self.configuration.idleLinkTimeout
+        // Looking through all of them for each stranger would be work that strangers can order.
+        guard now - self.idleLinksForgotten >= min(limit, .seconds(1)) else { return }
+        self.idleLinksForgotten = now
+        for (peer, link) in self.clientLinks where now - link.heard >= limit {
+            self.clientLinks[peer] = nil
+            self.pool.cancelAll(of: peer)
+        }
     }
 
     /// The peer broke the protocol. It is told once; libzmq 4.3.4 cannot drop a single peer.

@@ -37,6 +37,8 @@ package actor Worker {
     /// A broker has held our record in this life: a newer one there is another process's.
     var wasRegistered = false
     var refusedMessages: UInt64 = 0
+    /// When clients that had gone were last looked for.
+    var idleLinksForgotten = Moment(nanoseconds: 0)
     /// Requests of the current turn, to be offered to the scheduler together.
     var arrivals: [(job: Job, byteCount: Int)] = []
     private var draining: CheckedContinuation<Void, Never>?
