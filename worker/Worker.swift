@@ -248,8 +248,7 @@ extension Worker: SocketHandler, TimerHandler {
     func setTimer() {
         guard let timer else { return }
         let deadline = self.brokerLinks.map(\.heartbeater.deadline).min() ?? .never
-        let drained = self.draining == nil ? Moment.never : self.drainDeadline
-        self.reactor.setTimer(timer, at: min(deadline, drained).nanoseconds)
+        self.reactor.setTimer(timer, at: min(deadline, self.drainDeadline).nanoseconds)
     }
 }
 

@@ -450,7 +450,7 @@ struct WorkerTests {
             _ = try await scene.greeted(peers[0])
             await peers[0].send(self.request(model: "gated"), .infer, requestID: 1)
             try await gate.waitForArrivals(1)
-            let pairs = 50
+            let pairs = 25
             // Sent in one go, so that most arrive in one turn of the worker.
             await peers[0].burst { peer in
                 for id in 2..<UInt64(2 + pairs) {
