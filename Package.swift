@@ -18,6 +18,21 @@ let settings: [SwiftSetting] =
         .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     ] + (strict ? [.treatAllWarnings(as: .error)] : [])
 
+/// Has the fuzzer see which branches its inputs reach, and every access beyond a frame.
+let coverage: [SwiftSetting] = fuzzing ? [.unsafeFlags(["-sanitize=fuzzer,address"])] : []
+/// Built only when asked for: unsafe flags keep a package from being depended on.
+let fuzzers: [Target] =
+    fuzzing
+    ? [
+        .executableTarget(
+            name: "wire-fuzzer",
+            dependencies: ["RoostWire", "RoostWireTestKit"],
+            path: "Tests/Fuzz",
+            swiftSettings: settings + coverage + [.unsafeFlags(["-parse-as-library"])],
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])]
+        )
+    ] : []
+
 let argumentParser: Target.Dependency = .product(
     name: "ArgumentParser",
     package: "swift-argument-parser"
@@ -45,7 +60,7 @@ let package = Package(
 
         // Libraries that more than one role is made of.
         .target(name: "ZeroMQ", dependencies: ["CZeroMQ"], swiftSettings: settings),
-        .target(name: "RoostWire", swiftSettings: settings),
+        .target(name: "RoostWire", swiftSettings: settings + coverage),
         .target(name: "RoostEngine", dependencies: ["RoostWire"], swiftSettings: settings),
         .target(
             name: "RoostImage",
@@ -102,6 +117,18 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // Tests of the wire. Their kit needs nothing else, so that the fuzzer builds fast.
+        .target(
+            name: "RoostWireTestKit",
+            dependencies: ["RoostWire"],
+            path: "Tests/RoostWireTestKit",
+            swiftSettings: settings + coverage
+        ),
+        .testTarget(
+            name: "RoostWireTests",
+            dependencies: ["RoostWire", "RoostWireTestKit"],
+            swiftSettings: settings
+        ),
         // Tests. Those of the engines need the engines: `make engines`.
         .testTarget(
             name: "RoostEngineTests",
@@ -169,4 +196,5 @@ let package = Package(
             swiftSettings: settings
         ),
     ]
+    ] + fuzzers
 )
