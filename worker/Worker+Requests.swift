@@ -171,7 +171,7 @@ extension Worker {
             return
         }
         let frames = rest.map { TensorStorage($0.bytes, owner: $0) }
-        let view = try InferView(frame, frameSizes: frames.lazy.map(\.byteCount))
+        let view = try InferView(frame, payload: frames)
         let payload = ReceivedPayload(
             frame: TensorStorage(first.bytes, owner: first),
             inlineOffset: frame.inlineOffset,

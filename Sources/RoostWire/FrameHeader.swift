@@ -117,7 +117,7 @@ package struct FrameView {
         let metaBytes = Int(try reader.integer(UInt32.self))
         self.inlineBytes = Int(try reader.integer(UInt32.self))
         guard metaBytes <= WireLimits.metaBytesMax,
-            self.inlineBytes <= WireLimits.frameBytesMax
+            self.inlineBytes <= WireLimits.inlineBytesMax
         else { throw WireError(.tooLong) }
         self.inlineOffset = WireLimits.headerBytes + Self.roundedUp(metaBytes)
         guard frame.count == self.inlineOffset + self.inlineBytes else {

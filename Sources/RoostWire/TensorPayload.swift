@@ -93,35 +93,43 @@ package enum TensorPayload {
 
 /// Checks that descriptors tile the payload: no gap, no overlap, nothing outside, nothing left.
 struct PayloadTiling {
+    private let inlineBytes: Int
+    private let frames: [TensorStorage]
     private var inlineEnd = 0
     private var nextFrame = 1
 
-    mutating func check(
-        _ descriptor: TensorDescriptor,
-        inlineBytes: Int,
-        frameSizes: some RandomAccessCollection<Int>
-    ) throws(WireError) {
+    /// - Parameter frames: those behind frame 0.
+    init(inlineBytes: Int, frames: [TensorStorage]) throws(WireError) {
+        guard frames.count <= WireLimits.payloadFramesMax else { throw WireError(.tooLong) }
+        for frame in frames where frame.byteCount > WireLimits.frameBytesMax {
+            throw WireError(.tooLong)
+        }
+        self.inlineBytes = inlineBytes
+        self.frames = frames
+    }
+
+    mutating func check(_ descriptor: TensorDescriptor) throws(WireError) {
         switch descriptor.placement {
         case .inline(let offset):
-            guard offset == self.inlineEnd, descriptor.byteCount <= inlineBytes - offset else {
+            guard offset == self.inlineEnd, descriptor.byteCount <= self.inlineBytes - offset else {
                 throw WireError(.badSpan)
             }
             self.inlineEnd = FrameView.roundedUp(offset + descriptor.byteCount)
         case .frames(let first, let count):
-            guard first == self.nextFrame, count <= frameSizes.count - (first - 1) else {
+            guard first == self.nextFrame, count <= self.frames.count - (first - 1) else {
                 throw WireError(.badSpan)
             }
-            let start = frameSizes.index(frameSizes.startIndex, offsetBy: first - 1)
-            let end = frameSizes.index(start, offsetBy: count)
-            guard frameSizes[start..<end].reduce(0, +) == descriptor.byteCount else {
-                throw WireError(.badSpan)
+            var byteCount = 0
+            for index in (first - 1)..<(first - 1 + count) {
+                byteCount += self.frames[index].byteCount
             }
+            guard byteCount == descriptor.byteCount else { throw WireError(.badSpan) }
             self.nextFrame += count
         }
     }
 
-    func finish(inlineBytes: Int, frameCount: Int) throws(WireError) {
-        guard self.inlineEnd == inlineBytes, self.nextFrame == frameCount + 1 else {
+    func finish() throws(WireError) {
+        guard self.inlineEnd == self.inlineBytes, self.nextFrame == self.frames.count + 1 else {
             throw WireError(.badSpan)
         }
     }

@@ -37,7 +37,7 @@ package struct AnyWireMessage: Sendable {
             )
             switch frame.header.type {
             case .infer:
-                let view = try InferView(frame, frameSizes: rest.lazy.map(\.byteCount))
+                let view = try InferView(frame, payload: rest)
                 return Self(header: frame.header, body: .infer(try Self.request(view, payload)))
             case .result:
                 return Self(

@@ -55,10 +55,9 @@ package struct InferView {
     private let rest: UnsafeRawBufferPointer
 
     /// Checks every field of the message against the frames that came with it.
-    package init(
-        _ frame: FrameView,
-        frameSizes: some RandomAccessCollection<Int>
-    ) throws(WireError) {
+    ///
+    /// - Parameter payload: the frames behind frame 0.
+    package init(_ frame: FrameView, payload: [TensorStorage]) throws(WireError) {
         guard frame.header.type == .infer else { throw WireError(.badType) }
         var reader = WireReader(frame.meta)
         self.version = try reader.integer()
@@ -70,12 +69,9 @@ package struct InferView {
         else { throw WireError(.tooLong) }
         self.model = try reader.text()
         self.rest = UnsafeRawBufferPointer(rebasing: frame.meta[reader.offset...])
-        var tiling = PayloadTiling()
-        for _ in 0..<self.inputCount {
-            let descriptor = try TensorDescriptor(from: &reader)
-            try tiling.check(descriptor, inlineBytes: frame.inlineBytes, frameSizes: frameSizes)
-        }
-        try tiling.finish(inlineBytes: frame.inlineBytes, frameCount: frameSizes.count)
+        var tiling = try PayloadTiling(inlineBytes: frame.inlineBytes, frames: payload)
+        for _ in 0..<self.inputCount { try tiling.check(TensorDescriptor(from: &reader)) }
+        try tiling.finish()
         for _ in 0..<self.outputCount { _ = try reader.text() }
     }
 

@@ -59,19 +59,18 @@ package struct InferReply: TensorMessage {
         )
         let count = Int(try reader.integer(UInt16.self))
         guard count <= WireLimits.tensorsMax else { throw WireError(.tooLong) }
-        let frameSizes = payload.frames.lazy.map(\.byteCount)
-        var tiling = PayloadTiling()
+        var tiling = try PayloadTiling(inlineBytes: frame.inlineBytes, frames: payload.frames)
         var outputs: [NamedTensors.Element] = []
         outputs.reserveCapacity(count)
         for _ in 0..<count {
             let descriptor = try TensorDescriptor(from: &reader)
-            try tiling.check(descriptor, inlineBytes: frame.inlineBytes, frameSizes: frameSizes)
+            try tiling.check(descriptor)
             guard let name = String(validating: descriptor.name, as: UTF8.self) else {
                 throw WireError(.badText)
             }
             outputs.append(.init(name: name, tensor: try payload.tensor(descriptor)))
         }
-        try tiling.finish(inlineBytes: frame.inlineBytes, frameCount: payload.frames.count)
+        try tiling.finish()
         self.outputs = NamedTensors(outputs)
     }
 }
