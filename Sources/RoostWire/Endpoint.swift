@@ -14,7 +14,7 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     /// another transport, no port, a port outside 1...65535 (0 and `*` are good for binding: the
     /// system chooses), more than 255 bytes.
     public init(_ text: String) throws(RoostError) {
-        let address = text.contains("://") ? text : "tcp://" + text
+        let address = Self.namesTransport(text) ? text : "tcp://" + text
         if let problem = Self.problem(with: address) {
             throw RoostError(.invalidConfiguration, "'\(text)' is no endpoint: \(problem)")
         }
@@ -29,24 +29,35 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         return Int(self.address[self.address.index(after: colon)...])
     }
 
+    /// Whether there is a `://`. Over bytes: records of whole fleets are decoded with this.
+    private static func namesTransport(_ text: String) -> Bool {
+        let bytes = text.utf8
+        guard let colon = bytes.firstIndex(of: UInt8(ascii: ":")) else { return false }
+        return bytes[colon...].starts(with: "://".utf8)
+    }
+
     private static func problem(with address: String) -> String? {
-        guard address.utf8.count <= WireLimits.nameBytesMax else { return "it is over 255 bytes" }
+        let bytes = address.utf8
+        guard bytes.count <= WireLimits.nameBytesMax else { return "it is over 255 bytes" }
         // libzmq takes a C string: a zero byte or control character would cut or hide the rest.
-        guard address.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value != 0x7f }) else {
+        guard bytes.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) else {
             return "it has a space or control character"
         }
-        if address.hasPrefix("ipc://") {
-            return address.utf8.count > 6 ? nil : "the path is missing"
+        if bytes.starts(with: "ipc://".utf8) {
+            return bytes.count > 6 ? nil : "the path is missing"
         }
-        guard address.hasPrefix("tcp://") else { return "write tcp://HOST:PORT or ipc://PATH" }
-        let rest = address.dropFirst(6)
-        guard let colon = rest.lastIndex(of: ":"), colon != rest.startIndex else {
+        guard bytes.starts(with: "tcp://".utf8) else { return "write tcp://HOST:PORT or ipc://PATH" }
+        let rest = bytes.dropFirst(6)
+        guard let colon = rest.lastIndex(of: UInt8(ascii: ":")), colon != rest.startIndex else {
             return "write tcp://HOST:PORT"
         }
         let port = rest[rest.index(after: colon)...]
-        if port == "*" { return nil }
-        guard let number = Int(port), (0...65535).contains(number) else {
-            return "'\(port)' is no port number"
+        if port.elementsEqual("*".utf8) { return nil }
+        // `Int` would take a sign, which libzmq does not.
+        guard port.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(Substring(port)),
+            number <= 65535
+        else {
+            return "'\(Substring(port))' is no port number"
         }
         return nil
     }

@@ -16,11 +16,14 @@ package struct Moment: Hashable, Comparable, Sendable {
 
     package static func + (moment: Moment, duration: Duration) -> Moment {
         let (sum, overflow) = moment.nanoseconds.addingReportingOverflow(duration.nanoseconds)
-        return overflow ? .never : Moment(nanoseconds: sum)
+        guard !overflow else { return duration < .zero ? Moment(nanoseconds: .min) : .never }
+        return Moment(nanoseconds: sum)
     }
 
     package static func - (left: Moment, right: Moment) -> Duration {
-        .nanoseconds(left.nanoseconds - right.nanoseconds)
+        let (distance, overflow) = left.nanoseconds.subtractingReportingOverflow(right.nanoseconds)
+        guard !overflow else { return .nanoseconds(left < right ? Int64.min : .max) }
+        return .nanoseconds(distance)
     }
 }
 
@@ -31,7 +34,8 @@ extension Duration {
         let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
         guard !overflow else { return seconds < 0 ? .min : .max }
         let (sum, carried) = scaled.addingReportingOverflow(attoseconds / 1_000_000_000)
-        return carried ? .max : sum
+        guard !carried else { return seconds < 0 ? .min : .max }
+        return sum
     }
 
     /// In whole microseconds, within what a `UInt32` holds (71 minutes).

@@ -126,7 +126,8 @@ public struct Tensor: Sendable {
         )
     }
 
-    /// The elements as numbers of that type; `nil` if the datatype is another.
+    /// The elements as numbers of that type; `nil` if the datatype is another. A BOOL that is
+    /// neither 0 nor 1 reads as true.
     public func elements<Element: TensorElement>(as _: Element.Type = Element.self) -> [Element]? {
         guard Element.datatype == self.datatype else { return nil }
         let count = self.byteCount / MemoryLayout<Element>.size
@@ -138,6 +139,10 @@ public struct Tensor: Sendable {
                     )
                 )
                 initialized = count
+                // A `Bool` of any other byte would be undefined, and the bytes may be a stranger's.
+                guard self.datatype == .bool else { return }
+                let bytes = UnsafeMutableRawBufferPointer(target)
+                for index in bytes.indices where bytes[index] > 1 { bytes[index] = 1 }
             }
         }
     }
