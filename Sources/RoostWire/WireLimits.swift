@@ -18,6 +18,8 @@ package enum WireLimits {
     package static let bundleMax = 32
     /// The longest name of a model, tensor, worker or zone.
     package static let nameBytesMax = 255
+    /// The longest name of a dimension: all those of 128 tensors must fit one meta part.
+    package static let dimensionNameBytesMax = 63
     /// The longest explanation in an ERROR.
     package static let detailBytesMax = 2048
     /// The longest value of a model's metadata, its label names among them.

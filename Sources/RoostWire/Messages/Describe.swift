@@ -45,11 +45,31 @@ package struct Description: WireMessage, Hashable {
         for tensors in [self.model.signature.inputs, self.model.signature.outputs] {
             writer.list(tensors.prefix(WireLimits.tensorsMax), Self.encode)
         }
-        let entries = self.model.metadata.sorted { $0.key < $1.key }
-        writer.list(entries.prefix(WireLimits.metadataEntriesMax)) { writer, entry in
+        writer.list(self.entries(room: WireLimits.metaBytesMax - writer.offset - 2)) {
+            writer,
+            entry in
             writer.string(entry.key)
             writer.string(entry.value, limit: WireLimits.metadataValueBytesMax)
         }
+    }
+
+    /// The metadata that `room` bytes hold: the labels, which programs read, then by key. What is
+    /// too large for the rest of the room is left out.
+    private func entries(room: Int) -> [(key: String, value: String)] {
+        var room = room
+        var entries: [(key: String, value: String)] = []
+        let sorted = self.model.metadata.sorted {
+            $1.key != "labels" && ($0.key == "labels" || $0.key < $1.key)
+        }
+        for entry in sorted where entries.count < WireLimits.metadataEntriesMax {
+            var counter = WireWriter()
+            counter.string(entry.key)
+            counter.string(entry.value, limit: WireLimits.metadataValueBytesMax)
+            guard counter.offset <= room else { continue }
+            room -= counter.offset
+            entries.append(entry)
+        }
+        return entries
     }
 
     private static func metadata(
@@ -82,7 +102,7 @@ package struct Description: WireMessage, Hashable {
 
     private static func dimension(_ reader: inout WireReader) throws(WireError) -> Dimension {
         let size = try reader.integer(Int64.self)
-        if size == -1 { return .dynamic(try reader.string()) }
+        if size == -1 { return .dynamic(try reader.string(limit: WireLimits.dimensionNameBytesMax)) }
         guard size >= 0 else { throw WireError(.badValue) }
         return .fixed(Int(size))
     }
@@ -96,7 +116,7 @@ package struct Description: WireMessage, Hashable {
                 writer.integer(Int64(size))
             case .dynamic(let name):
                 writer.integer(Int64(-1))
-                writer.string(name)
+                writer.string(name, limit: WireLimits.dimensionNameBytesMax)
             }
         }
     }
