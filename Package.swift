@@ -129,6 +129,17 @@ let package = Package(
             dependencies: ["RoostWire", "RoostWireTestKit"],
             swiftSettings: settings
         ),
+        // What the codec costs, in time and allocations.
+        .target(
+            name: "CMallocCount",
+            path: "Tests/Performance/CMallocCount"
+        ),
+        .executableTarget(
+            name: "roost-codec-bench",
+            dependencies: ["CMallocCount", "RoostWire"],
+            path: "Tests/Performance/Codec",
+            swiftSettings: settings
+        ),
         // Tests. Those of the engines need the engines: `make engines`.
         .testTarget(
             name: "RoostEngineTests",
