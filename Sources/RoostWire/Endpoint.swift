@@ -46,7 +46,9 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         if bytes.starts(with: "ipc://".utf8) {
             return bytes.count > 6 ? nil : "the path is missing"
         }
-        guard bytes.starts(with: "tcp://".utf8) else { return "write tcp://HOST:PORT or ipc://PATH" }
+        guard bytes.starts(with: "tcp://".utf8) else {
+            return "write tcp://HOST:PORT or ipc://PATH"
+        }
         let rest = bytes.dropFirst(6)
         guard let colon = rest.lastIndex(of: UInt8(ascii: ":")), colon != rest.startIndex else {
             return "write tcp://HOST:PORT"

@@ -17,7 +17,12 @@ indirect enum JSONText {
         case .list(let values):
             Self.group("[", values.map { ("", $0) }, "]", indent: indent)
         case .object(let entries):
-            Self.group("{", entries.map { (Self.quoted($0.key) + ": ", $0.value) }, "}", indent: indent)
+            Self.group(
+                "{",
+                entries.map { (Self.quoted($0.key) + ": ", $0.value) },
+                "}",
+                indent: indent
+            )
         }
     }
 

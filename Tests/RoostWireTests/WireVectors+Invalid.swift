@@ -21,7 +21,10 @@ extension WireVectors {
             ("meta-beyond-the-end", [RawFrame(type: .ping, metaBytes: 8).bytes]),
             ("meta-over-limit", [RawFrame(type: .ping, metaBytes: 262_145).bytes]),
             ("inline-over-limit", [RawFrame(type: .ping, inlineBytes: 4097).bytes]),
-            ("lengths-of-all-ones", [RawFrame(type: .ping, metaBytes: .max, inlineBytes: .max).bytes]),
+            (
+                "lengths-of-all-ones",
+                [RawFrame(type: .ping, metaBytes: .max, inlineBytes: .max).bytes]
+            ),
             ("inline-without-tensors", [RawFrame(type: .ping, inline: Self.eight).bytes]),
         ]
     }

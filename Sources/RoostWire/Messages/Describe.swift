@@ -102,7 +102,9 @@ package struct Description: WireMessage, Hashable {
 
     private static func dimension(_ reader: inout WireReader) throws(WireError) -> Dimension {
         let size = try reader.integer(Int64.self)
-        if size == -1 { return .dynamic(try reader.string(limit: WireLimits.dimensionNameBytesMax)) }
+        if size == -1 {
+            return .dynamic(try reader.string(limit: WireLimits.dimensionNameBytesMax))
+        }
         guard size >= 0 else { throw WireError(.badValue) }
         return .fixed(Int(size))
     }
