@@ -28,16 +28,26 @@ package struct WireWriter {
 
     /// A 16-bit length and the bytes; text over `limit` bytes is cut at a character's border.
     package mutating func string(_ string: String, limit: Int = WireLimits.nameBytesMax) {
-        var string = string
-        if string.utf8.count > limit {
-            var cut = string.utf8.index(string.startIndex, offsetBy: limit)
-            while cut.samePosition(in: string.unicodeScalars) == nil {
-                cut = string.utf8.index(before: cut)
-            }
-            string = String(string[..<cut])
+        let count = string.utf8.count
+        guard count <= limit else {
+            self.string(Self.cut(string, limit: limit), limit: limit)
+            return
         }
-        self.integer(UInt16(string.utf8.count))
-        string.withUTF8 { self.raw(UnsafeRawBufferPointer($0)) }
+        self.integer(UInt16(count))
+        if self.base == nil {
+            self.offset += count
+        } else {
+            var string = string
+            string.withUTF8 { self.raw(UnsafeRawBufferPointer($0)) }
+        }
+    }
+
+    private static func cut(_ string: String, limit: Int) -> String {
+        var end = string.utf8.index(string.startIndex, offsetBy: limit)
+        while end.samePosition(in: string.unicodeScalars) == nil {
+            end = string.utf8.index(before: end)
+        }
+        return String(string[..<end])
     }
 
     /// A 16-bit count and the elements.

@@ -56,7 +56,9 @@ package struct InferView {
 
     /// Checks every field of the message against the frames that came with it.
     ///
-    /// - Parameter payload: the frames behind frame 0.
+    /// - Parameters:
+    ///   - frame: frame 0.
+    ///   - payload: the frames behind it.
     package init(_ frame: FrameView, payload: [TensorStorage]) throws(WireError) {
         guard frame.header.type == .infer else { throw WireError(.badType) }
         var reader = WireReader(frame.meta)
