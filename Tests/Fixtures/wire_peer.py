@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A second implementation of the wire, written from WireProtocol.md alone.
+"""A second implementation of the wire that shares no code with the first; see WireProtocol.md.
 
   wire_peer.py                 checks every vector of wire-vectors.json; exits 0 if all hold
   wire_peer.py --corpus DIR    writes the vectors as inputs of the fuzzer into DIR
