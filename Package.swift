@@ -185,6 +185,11 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
+            name: "RoostTestKitTests",
+            dependencies: ["RoostTestKit"],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "FleetTests",
             dependencies: ["RoostClient", "RoostTestKit", "RoostWire"],
             swiftSettings: settings
