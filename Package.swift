@@ -211,6 +211,5 @@ let package = Package(
             path: "Tests/Performance/Bench",
             swiftSettings: settings
         ),
-    ]
     ] + fuzzers
 )

@@ -102,7 +102,13 @@ package actor Worker {
         }
         let endpoint: Endpoint
         do throws(RoostError) {
-            endpoint = try self.advertised(try self.bind())
+            let bound = try self.bind()
+            if self.configuration.addsPortToID {
+                // An endpoint without a port is a path; its last part is as good.
+                let part = bound.address.split { $0 == ":" || $0 == "/" }.last ?? ""
+                self.record.workerID += "-\(part)"
+            }
+            endpoint = try self.advertised(bound)
             try self.pool.start(threads: self.configuration.executors)
         } catch {
             self.close(linger: .zero)
@@ -156,6 +162,9 @@ package actor Worker {
         let pool = await self.pool
         pool.stop()
     }
+
+    /// The name that brokers and clients know this worker by.
+    package var id: String { self.record.workerID }
 
     var now: Moment { Moment(nanoseconds: Reactor.monotonicNanoseconds()) }
 

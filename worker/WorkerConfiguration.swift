@@ -4,6 +4,9 @@ package import RoostWire
 package struct WorkerConfiguration: Sendable {
     /// The stable name: the same after a restart, another for each worker of the fleet.
     package var id: String
+    /// Adds the bound port to the id (`host-7110`), so that the workers of one host that take the
+    /// next free port have different names without being given any.
+    package var addsPortToID = false
     /// The brokers to register with; none: only clients that are told the endpoint find it.
     package var brokers: [Endpoint] = []
     /// Where to listen; the first that can be bound is used. Port `*` lets the system choose.
