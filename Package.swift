@@ -69,7 +69,7 @@ let package = Package(
         ),
         .target(
             name: "RoostOps",
-            dependencies: ["CCZMQ", argumentParser, logging],
+            dependencies: ["CCZMQ", "RoostWire", argumentParser, logging],
             swiftSettings: settings
         ),
 
@@ -78,14 +78,14 @@ let package = Package(
             name: "RoostBroker",
             dependencies: ["ZeroMQ", "RoostWire"],
             path: "broker",
-            exclude: ["Command"],
+            exclude: ["Command", "Startup"],
             swiftSettings: settings
         ),
         .target(
             name: "RoostWorker",
             dependencies: ["ZeroMQ", "RoostWire", "RoostEngine"],
             path: "worker",
-            exclude: ["Command", "engines"],
+            exclude: ["Command", "Startup", "engines"],
             swiftSettings: settings
         ),
         .target(
@@ -95,23 +95,47 @@ let package = Package(
             exclude: ["Command"],
             swiftSettings: settings
         ),
+
+        // The programs. What `roost serve` shares with a role's own program is its Startup.
+        .target(
+            name: "RoostBrokerStartup",
+            dependencies: ["RoostBroker", "RoostOps", "RoostWire", argumentParser],
+            path: "broker/Startup",
+            swiftSettings: settings
+        ),
+        .target(
+            name: "RoostWorkerStartup",
+            dependencies: [
+                "RoostEngine", "RoostOps", "RoostWire", "RoostWorker", "ZeroMQ", argumentParser,
+                logging,
+            ],
+            path: "worker/Startup",
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "roost-broker",
-            dependencies: ["RoostBroker", "RoostOps", argumentParser],
+            dependencies: [
+                "RoostBroker", "RoostBrokerStartup", "RoostOps", "RoostWire", "ZeroMQ",
+                argumentParser, logging,
+            ],
             path: "broker/Command",
             swiftSettings: settings
         ),
         .executableTarget(
             name: "roost-worker",
-            dependencies: ["RoostWorker", "RoostOps", argumentParser],
+            dependencies: [
+                "RoostOps", "RoostWire", "RoostWorker", "RoostWorkerStartup", "ZeroMQ",
+                argumentParser, logging,
+            ],
             path: "worker/Command",
             swiftSettings: settings
         ),
         .executableTarget(
             name: "roost",
             dependencies: [
-                "RoostClient", "RoostBroker", "RoostWorker", "RoostImage", "RoostOps",
-                argumentParser,
+                "RoostBroker", "RoostBrokerStartup", "RoostClient", "RoostEngine", "RoostImage",
+                "RoostOps", "RoostWire", "RoostWorker", "RoostWorkerStartup", "ZeroMQ",
+                argumentParser, logging,
             ],
             path: "client/Command",
             swiftSettings: settings

@@ -1,0 +1,55 @@
+package import ArgumentParser
+package import RoostBroker
+package import RoostOps
+package import RoostWire
+
+/// The flags of everything that runs a broker.
+package struct BrokerOptions: ParsableArguments, Sendable {
+    @Option(
+        help: ArgumentHelp(
+            "How often workers shall say that they live (default: 1s).",
+            valueName: "duration"
+        )
+    )
+    package var heartbeatInterval: TimeSpan?
+
+    @Option(
+        help: ArgumentHelp(
+            "Silence after which a worker is only a last resort (default: 3s).",
+            valueName: "duration"
+        )
+    )
+    package var suspectAfter: TimeSpan?
+
+    @Option(
+        help: ArgumentHelp(
+            "Silence after which a worker is no longer listed (default: 10s).",
+            valueName: "duration"
+        )
+    )
+    package var expireAfter: TimeSpan?
+
+    package init() {}
+
+    /// The port of a broker for which none was chosen.
+    package static let defaultPort = 7100
+
+    /// The configuration of a broker at that endpoint, from flags, environment and defaults.
+    package func configuration(
+        endpoint: Endpoint,
+        environment: Environment = .process
+    ) throws(CommandError) -> BrokerConfiguration {
+        var configuration = BrokerConfiguration(endpoint: endpoint)
+        if let interval = try environment.value("heartbeat-interval", flag: self.heartbeatInterval)
+        {
+            configuration.heartbeatInterval = interval.duration
+        }
+        if let suspect = try environment.value("suspect-after", flag: self.suspectAfter) {
+            configuration.leases.suspectAfter = suspect.duration
+        }
+        if let expire = try environment.value("expire-after", flag: self.expireAfter) {
+            configuration.leases.expireAfter = expire.duration
+        }
+        return configuration
+    }
+}

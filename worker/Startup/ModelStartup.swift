@@ -1,0 +1,88 @@
+internal import Glibc
+package import Logging
+internal import RoostEngine
+package import RoostOps
+package import RoostWorker
+
+/// Loads a worker's models and says how that goes.
+package struct ModelStartup: Sendable {
+    private let directory: String
+    private let enginePath: String?
+    private let options: SessionOptions
+    private let logger: Logger
+
+    package init(
+        _ options: WorkerOptions,
+        logger: Logger,
+        environment: Environment = .process
+    ) throws(CommandError) {
+        self.directory = options.models
+        // The engine looks at the variable itself.
+        self.enginePath = options.enginePath
+        self.options = try options.sessionOptions(environment: environment)
+        self.logger = logger
+    }
+
+    /// Loads everything that can be loaded; throws if that is nothing. Blocks.
+    package func load() throws(CommandError) -> [LoadedModel] {
+        try self.checkDirectory()
+        let repository = ModelRepository(directory: self.directory)
+        let listing = repository.scan()
+        guard !listing.sources.isEmpty else { throw self.nothing(listing.problems) }
+        let engine: ONNXRuntime
+        do throws(EngineError) {
+            engine = try ONNXRuntime(libraryPath: self.enginePath)
+        } catch {
+            throw CommandError(.configuration, error.message)
+        }
+        self.logger.debug(
+            "engine loaded",
+            metadata: [
+                "engine": "\(engine.name) \(engine.version)", "path": "\(engine.libraryPath)",
+            ]
+        )
+        let outcome = ModelLoader(engine: engine, options: self.options).load(repository) {
+            model,
+            duration in
+            self.logger.info(
+                "model loaded",
+                metadata: [
+                    "model": "\(model.name)/\(model.version)",
+                    "time": "\(duration.text)",
+                ]
+            )
+        }
+        guard !outcome.models.isEmpty else { throw self.nothing(outcome.problems) }
+        for problem in outcome.problems { self.logger.warning("\(problem)") }
+        return outcome.models
+    }
+
+    private func checkDirectory() throws(CommandError) {
+        guard let stream = opendir(self.directory) else {
+            throw CommandError(
+                .noInput,
+                "model repository '\(self.directory)' cannot be read: "
+                    + "\(String(cString: strerror(errno))); name a directory that holds "
+                    + "NAME/VERSION/model.onnx"
+            )
+        }
+        closedir(stream)
+    }
+
+    /// The error for a repository without a model that works; all problems but the first, which it
+    /// names itself, are logged.
+    private func nothing(_ problems: [String]) -> CommandError {
+        guard let first = problems.first else {
+            return CommandError(
+                .configuration,
+                "model repository '\(self.directory)' is empty: "
+                    + "put a model at \(self.directory)/NAME/1/model.onnx"
+            )
+        }
+        for problem in problems.dropFirst() { self.logger.warning("\(problem)") }
+        return CommandError(
+            .configuration,
+            "no model could be loaded from '\(self.directory)': \(first)"
+        )
+    }
+}

@@ -1,0 +1,125 @@
+package import ArgumentParser
+internal import Glibc
+internal import RoostEngine
+package import RoostOps
+package import RoostWire
+package import RoostWorker
+
+/// The flags of everything that runs a worker.
+package struct WorkerOptions: ParsableArguments, Sendable {
+    @Argument(help: "The directory of models: NAME/VERSION/model.onnx.", completion: .directory)
+    package var models: String
+
+    @Option(
+        help: ArgumentHelp(
+            "The host that clients are told to connect to (default: the bound one, or this "
+                + "machine's address if that is 0.0.0.0).",
+            valueName: "host"
+        )
+    )
+    package var advertise: String?
+
+    @Option(help: "The worker's name in the fleet (default: HOSTNAME-PORT).")
+    package var id: String?
+
+    @Option(help: "Where it runs, for people and schedulers: a data centre, a rack.")
+    package var zone: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "How many requests are executed at once (default: the number of cores).",
+            valueName: "count"
+        )
+    )
+    package var executors: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "How many more may wait before further ones are refused (default: 256).",
+            valueName: "count"
+        )
+    )
+    package var queueMax: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "How long finishing may take after SIGTERM (default: 25s).",
+            valueName: "duration"
+        )
+    )
+    package var drainLimit: TimeSpan?
+
+    @Option(
+        help: ArgumentHelp(
+            "Threads for a single step of one execution (default: 1).",
+            valueName: "count"
+        )
+    )
+    package var intraOpThreads: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "ONNX Runtime's library or its directory (default: where 'make engines' puts it).",
+            valueName: "path"
+        ),
+        completion: .file()
+    )
+    package var enginePath: String?
+
+    package init() {}
+
+    /// The first port that a worker tries for which no endpoint was chosen, and the last.
+    private static let defaultPorts = 7110...7199
+
+    /// The configuration of a worker, from flags, environment and defaults.
+    ///
+    /// - Parameter listen: the endpoints that were chosen; empty for the first free port.
+    package func configuration(
+        listen: [EndpointArgument],
+        brokers: [Endpoint],
+        environment: Environment = .process
+    ) throws(CommandError) -> WorkerConfiguration {
+        let id = try environment.value("id", flag: self.id)
+        let endpoints = listen.isEmpty ? Self.defaultPorts.map { .local(port: $0) } : listen
+        var configuration = WorkerConfiguration(
+            id: id ?? Program.hostname,
+            listen: endpoints.map(\.endpoint)
+        )
+        configuration.addsPortToID = id == nil
+        configuration.brokers = brokers
+        configuration.advertisedHost =
+            try environment.value("advertise", flag: self.advertise)
+            ?? AdvertisedHost.choose(listen: configuration.listen, brokers: brokers)
+        configuration.zone = try environment.value("zone", flag: self.zone, default: "")
+        configuration.executors = try environment.value(
+            "executors",
+            flag: self.executors,
+            default: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+        )
+        if let queueMax = try environment.value("queue-max", flag: self.queueMax) {
+            configuration.queueMax = queueMax
+        }
+        if let drainLimit = try environment.value("drain-limit", flag: self.drainLimit) {
+            configuration.drainLimit = drainLimit.duration
+        }
+        return configuration
+    }
+
+    /// How its models are loaded.
+    func sessionOptions(
+        environment: Environment = .process
+    ) throws(CommandError) -> SessionOptions {
+        let threads = try environment.value(
+            "intra-op-threads",
+            flag: self.intraOpThreads,
+            default: 1
+        )
+        guard (1...1024).contains(threads) else {
+            throw CommandError(
+                .configuration,
+                "intra-op-threads is \(threads), but must be 1 to 1024"
+            )
+        }
+        return SessionOptions(intraOpThreads: threads)
+    }
+}
