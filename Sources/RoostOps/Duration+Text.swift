@@ -13,15 +13,13 @@ extension Duration {
 }
 
 extension Double {
-    /// The number rounded to that many significant digits, but never to less than a whole one:
-    /// `0.0123`, `4.70`, `85.3`, `1234`.
+    /// The number with at most that many digits, as long as it has no more before the point:
+    /// `0.01`, `4.70`, `85.3`, `1234`.
     package func text(digits: Int) -> String {
         guard self.isFinite else { return "\(self)" }
         var decimals = digits - 1
-        var bound = 10.0
-        while decimals > 0, abs(self) >= bound - 0.5 * bound * Self.power(-digits) * 10 {
+        while decimals > 0, (abs(self) * Self.power(decimals)).rounded() >= Self.power(digits) {
             decimals -= 1
-            bound *= 10
         }
         return self.text(decimals: decimals)
     }
@@ -40,8 +38,6 @@ extension Double {
     }
 
     private static func power(_ exponent: Int) -> Double {
-        var result = 1.0
-        for _ in 0..<abs(exponent) { result *= 10 }
-        return exponent < 0 ? 1 / result : result
+        (0..<exponent).reduce(1) { power, _ in power * 10 }
     }
 }

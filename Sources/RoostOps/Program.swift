@@ -1,4 +1,4 @@
-package import ArgumentParser
+internal import ArgumentParser
 internal import Glibc
 
 /// What all programs have in common.
@@ -9,39 +9,37 @@ package enum Program {
     /// Runs a command's asynchronous part and waits for it on the calling thread, which must be the
     /// main one. SIGINT and SIGTERM end the process as usual.
     package static func run(
-        _ command: any ParsableCommand.Type,
         _ body: @escaping @Sendable () async throws -> ExitStatus
     ) throws {
-        try self.finish(command, Signals.wait(for: body))
+        try self.finish(Signals.wait(for: body))
     }
 
     /// Runs a command's asynchronous part, which is told of SIGINT and SIGTERM.
     ///
     /// Call it before any thread has been started: those signals are blocked here for all of them.
     package static func run(
-        _ command: any ParsableCommand.Type,
         stoppable body: @escaping @Sendable (StopRequests) async throws -> ExitStatus
     ) throws {
-        try self.finish(command, Signals.wait(forStoppable: body))
+        try self.finish(Signals.wait(forStoppable: body))
     }
 
     /// Ends the process with the outcome's exit code; an error is written to stderr first.
     private static func finish(
-        _ command: any ParsableCommand.Type,
         _ outcome: Result<ExitStatus, any Error>
     ) throws {
         switch outcome {
         case .success(.ok): return
         case .success(let status): throw ExitCode(status.rawValue)
         case .failure(let error):
-            Output.error.write("\(self.name(of: command)): \(error)\n")
+            Output.error.write("\(self.name): \(error)\n")
             throw ExitCode(ExitStatus(error).rawValue)
         }
     }
 
-    private static func name(of command: any ParsableCommand.Type) -> String {
+    /// What the program was called as.
+    private static var name: Substring {
         let path = CommandLine.arguments.first ?? ""
-        return path.split(separator: "/").last.map(String.init) ?? command._commandName
+        return path.split(separator: "/").last ?? "roost"
     }
 
     /// This machine's name, without its domain.

@@ -42,7 +42,7 @@ struct BrokerCommand: ParsableCommand {
     @OptionGroup var log: LogOptions
 
     func run() throws {
-        try Program.run(Self.self, stoppable: self.serve)
+        try Program.run(stoppable: self.serve)
     }
 
     private func serve(_ requests: StopRequests) async throws -> ExitStatus {

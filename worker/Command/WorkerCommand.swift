@@ -46,7 +46,7 @@ struct WorkerCommand: ParsableCommand {
     @OptionGroup var log: LogOptions
 
     func run() throws {
-        try Program.run(Self.self, stoppable: self.serve)
+        try Program.run(stoppable: self.serve)
     }
 
     private func serve(_ requests: StopRequests) async throws -> ExitStatus {

@@ -16,7 +16,8 @@ package enum AdvertisedHost {
         ) ?? "127.0.0.1"
     }
 
-    private static func isWildcard(_ endpoint: Endpoint) -> Bool {
+    /// Whether it is bound on all interfaces.
+    package static func isWildcard(_ endpoint: Endpoint) -> Bool {
         ["*", "0.0.0.0", "[::]"].contains(self.host(of: endpoint))
     }
 

@@ -1,0 +1,96 @@
+import RoostClient
+import RoostOps
+
+/// Prints a line for each picture, for people or for machines.
+struct ClassifyPrinter {
+    private let labels: Labels
+    private let json: Bool
+    private var table: Table
+    private var isHeaded = false
+
+    /// - Parameter files: the names that are known already, for the width of their column.
+    init(labels: Labels, json: Bool, files: [String]) {
+        self.labels = labels
+        self.json = json
+        let fileWidth = files == ["-"] ? 24 : files.map(\.count).max() ?? 0
+        self.table = Table(
+            columns: ["FILE", "LABEL", "CONFIDENCE", "WORKER", "LATENCY"],
+            widths: [min(fileWidth, 60), 12, 10, 12, 7]
+        )
+        self.table.alignRight(2)
+        self.table.alignRight(4)
+    }
+
+    mutating func print(_ answer: Classifier.Answer) {
+        if self.json {
+            Output.standard.line(self.document(answer).description)
+            return
+        }
+        if !self.isHeaded {
+            self.isHeaded = true
+            Output.standard.line(self.table.heading)
+        }
+        switch answer.outcome {
+        case .success(let success): self.print(answer.file, success)
+        case .failure(let error):
+            Output.standard.line(
+                self.table.row([answer.file, "error: \(Self.words(error, answer.file))"])
+            )
+        }
+    }
+
+    private mutating func print(_ file: String, _ success: Classifier.Success) {
+        let classification = success.classification
+        for (rank, best) in classification.classes.enumerated() {
+            var cells = [
+                rank == 0 ? file : "", self.labels[best.index],
+                classification.confidence(best.value),
+            ]
+            if rank == 0 {
+                cells += [success.result.worker, success.latency.text]
+                let attempts = success.result.attempts
+                if attempts > 1 { cells.append("\(attempts) attempts") }
+            }
+            Output.standard.line(self.table.row(cells))
+        }
+    }
+
+    private func document(_ answer: Classifier.Answer) -> JSON {
+        switch answer.outcome {
+        case .failure(let error):
+            .object([
+                ("file", .string(answer.file)),
+                ("error", .string(Self.words(error, answer.file))),
+                ("exit_code", .number(ExitStatus(error).rawValue)),
+            ])
+        case .success(let success):
+            .object([
+                ("file", .string(answer.file)),
+                (
+                    "classes",
+                    .array(
+                        success.classification.classes.map {
+                            .object([
+                                ("index", .number($0.index)),
+                                ("label", .string(self.labels[$0.index])),
+                                ("confidence", .number($0.value)),
+                            ])
+                        }
+                    )
+                ),
+                ("worker", .string(success.result.worker)),
+                ("version", .number(success.result.version)),
+                ("attempts", .number(success.result.attempts)),
+                ("latency_ms", .number(success.latency.milliseconds)),
+                ("queue_ms", .number(success.result.queueTime.milliseconds)),
+                ("compute_ms", .number(success.result.computeTime.milliseconds)),
+            ])
+        }
+    }
+
+    /// The error's words, without the file's name: the line begins with it.
+    private static func words(_ error: any Error, _ file: String) -> String {
+        let text = "\(error)"
+        return text.hasPrefix(file + " ") ? String(text.dropFirst(file.count + 1)) : text
+    }
+}

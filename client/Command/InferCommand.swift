@@ -1,0 +1,172 @@
+import ArgumentParser
+import RoostClient
+import RoostOps
+
+/// `roost infer`: one request.
+struct InferCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "infer",
+        abstract: "Runs a model once on inputs from files or the command line.",
+        discussion: """
+            An input is a .npy file, whose datatype must be the model's, or JSON, in a file or right \
+            here, whose nested arrays become a tensor of the model's datatype:
+
+              roost infer sum --input a=a.npy --input b='[[1, 2], [3, 4]]' --output c=c.npy
+            """
+    )
+
+    @Argument(help: "The model's name.") var model: String
+
+    @Option(
+        help: ArgumentHelp(
+            "An input of the model; one for each.",
+            valueName: "name=file.npy|file.json|json"
+        ),
+        completion: .file(extensions: ["npy", "json"])
+    )
+    var input: [InputArgument] = []
+
+    @Option(
+        help: ArgumentHelp("Save an output to a file; may be repeated.", valueName: "name=file.npy")
+    )
+    var output: [OutputArgument] = []
+
+    @Option(name: .customLong("version"), help: "The version (default: the worker's highest).")
+    var modelVersion: Int?
+
+    @OptionGroup var fleet: FleetOptions
+    @Flag(help: "Print JSON, with all elements.") var json = false
+
+    func run() throws {
+        try Program.run { try await self.infer() }
+    }
+
+    private func infer() async throws -> ExitStatus {
+        let client = try self.fleet.client()
+        let timeout = try self.fleet.callTimeout()
+        let description = try await client.describe(
+            model: self.model,
+            version: self.modelVersion,
+            timeout: timeout
+        )
+        let inputs = try await self.inputs(description)
+        try self.checkOutputs(description.signature)
+        var options = InferenceOptions()
+        options.timeout = timeout
+        let clock = ContinuousClock()
+        let start = clock.now
+        let result = try await client.infer(
+            model: self.model,
+            // The version that was described, even if a higher one comes meanwhile.
+            version: description.version,
+            inputs: inputs,
+            options: options
+        )
+        let latency = clock.now - start
+        await client.close()
+        try await self.save(result.outputs)
+        Output.standard.line(
+            self.json ? self.document(result, latency) : self.text(result, latency)
+        )
+        return .ok
+    }
+
+    private func inputs(_ description: ModelDescription) async throws -> NamedTensors {
+        let signature = description.signature
+        let arguments = self.input
+        let model = self.model
+        return try await OffPool.run {
+            Result { () throws(CommandError) -> NamedTensors in
+                var tensors = NamedTensors()
+                for argument in arguments {
+                    guard let input = signature.inputs.first(where: { $0.name == argument.name })
+                    else { throw Self.unknown("input", argument.name, model, signature.inputs) }
+                    guard tensors[argument.name] == nil else {
+                        throw CommandError(
+                            .usage,
+                            "input '\(argument.name)' is given more than once"
+                        )
+                    }
+                    tensors.append(argument.name, try argument.tensor(for: input, model: model))
+                }
+                if let missing = signature.inputs.first(where: { tensors[$0.name] == nil }) {
+                    throw CommandError(
+                        .usage,
+                        "input '\(missing.name)' is missing: give --input "
+                            + "\(missing.name)=FILE with \(missing.datatype) "
+                            + missing.dimensionsText
+                    )
+                }
+                return tensors
+            }
+        }.get()
+    }
+
+    private func checkOutputs(_ signature: ModelSignature) throws(CommandError) {
+        for argument in self.output
+        where !signature.outputs.contains(where: { $0.name == argument.name }) {
+            throw Self.unknown("output", argument.name, self.model, signature.outputs)
+        }
+    }
+
+    private static func unknown(
+        _ what: String,
+        _ name: String,
+        _ model: String,
+        _ known: [TensorSignature]
+    ) -> CommandError {
+        let names = known.prefix(16).map { "'\($0.name)'" }.joined(separator: ", ")
+        return CommandError(.badData, "model '\(model)' has no \(what) '\(name)'; it has \(names)")
+    }
+
+    private func save(_ outputs: NamedTensors) async throws {
+        for argument in self.output {
+            guard let tensor = outputs[argument.name] else { continue }
+            try await OffPool.run {
+                Result { () throws(CommandError) in
+                    try FileBytes.write(NPYFile.bytes(of: tensor), to: argument.path)
+                }
+            }.get()
+        }
+    }
+
+    private func text(_ result: InferenceResult, _ latency: Duration) -> String {
+        var lines: [String] = []
+        for output in result.outputs {
+            if let saved = self.output.first(where: { $0.name == output.name }) {
+                lines.append("\(output.name) \(output.tensor) saved to \(saved.path)")
+            } else {
+                lines.append("\(output.name) \(output.tensor)")
+                lines.append(TensorText(output.tensor).text)
+            }
+        }
+        var details = "\(self.model)/\(result.version) on \(result.worker) in \(latency.text)"
+        details += ", model \(result.computeTime.text), queue \(result.queueTime.text)"
+        if result.attempts > 1 { details += ", \(result.attempts) attempts" }
+        Output.error.line(details)
+        return lines.joined(separator: "\n")
+    }
+
+    private func document(_ result: InferenceResult, _ latency: Duration) -> String {
+        JSON.object([
+            ("model", .string(self.model)), ("version", .number(result.version)),
+            ("worker", .string(result.worker)), ("attempts", .number(result.attempts)),
+            ("latency_ms", .number(latency.milliseconds)),
+            ("queue_ms", .number(result.queueTime.milliseconds)),
+            ("compute_ms", .number(result.computeTime.milliseconds)),
+            (
+                "outputs",
+                .array(
+                    result.outputs.map {
+                        .object([
+                            ("name", .string($0.name)),
+                            ("datatype", .string($0.tensor.datatype.name)),
+                            ("shape", .array($0.tensor.shape.map { .number($0) })),
+                            ("data", .array($0.tensor.jsonElements)),
+                        ])
+                    }
+                )
+            ),
+        ]).description
+    }
+}
