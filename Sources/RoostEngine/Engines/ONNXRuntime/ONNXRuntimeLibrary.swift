@@ -11,6 +11,10 @@ final class ONNXRuntimeLibrary: @unchecked Sendable {
     private static let remedy =
         "run 'make engines' (worker/engines/install-onnxruntime), or set "
         + "\(ONNXRuntimeSearch.environmentKey) to where it is"
+    /// From 1.31 on ONNX Runtime collects what machine and models it runs, in a database below
+    /// `~/.cache`, and sends it to Microsoft, unless this variable says otherwise. A worker tells
+    /// nobody anything; who sets the variable before, to 0 for example, decides.
+    private static let telemetryKey = "ORT_DISABLE_TELEMETRY"
     /// The libraries that were loaded, by path. They are never unloaded.
     private static let loaded = Mutex<[String: ONNXRuntimeLibrary]>([:])
 
@@ -46,6 +50,8 @@ final class ONNXRuntimeLibrary: @unchecked Sendable {
     ) throws(EngineError) -> ONNXRuntimeLibrary? {
         try Self.loaded.withLock { (loaded) throws(EngineError) -> ONNXRuntimeLibrary? in
             if let library = loaded[path] { return library }
+            // Before the library is loaded: it reads the variable when its environment is made.
+            setenv(Self.telemetryKey, "1", 0)
             guard let handle = dlopen(path, RTLD_NOW | RTLD_LOCAL) else {
                 guard isFile else { return nil }
                 let reason = dlerror().map { String(cString: $0) } ?? "no reason given"
