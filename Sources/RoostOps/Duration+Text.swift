@@ -8,8 +8,8 @@ extension Duration {
         return (seconds / unit.1).text(digits: 3) + unit.0
     }
 
-    /// In milliseconds, as machines are told it.
-    package var milliseconds: Double { self / .milliseconds(1) }
+    /// In milliseconds to the nanosecond, as machines are told it.
+    package var milliseconds: Double { (self / .nanoseconds(1)).rounded() / 1e6 }
 }
 
 extension Double {

@@ -68,23 +68,18 @@ package struct Environment: Sendable {
         _ text: String,
         _: Value.Type
     ) -> CommandError {
-        var expected = "a value of another kind"
-        if let described = Value.self as? any DescribedArgument.Type {
-            expected = described.expected
-        } else if !Value.allValueStrings.isEmpty {
-            expected = "one of " + Value.allValueStrings.joined(separator: ", ")
-        } else if Value.self == Int.self {
-            expected = "a whole number"
-        }
-        return CommandError(
+        CommandError(
             .configuration,
-            "the environment variable \(variable) is '\(text)', but must be \(expected)"
+            "the environment variable \(variable) is '\(text)', but must be "
+                + self.expected(Value.self)
         )
     }
-}
 
-/// An argument whose form can be told in words.
-package protocol DescribedArgument: ExpressibleByArgument {
-    /// `a duration such as 250ms, 2s or 1m`
-    static var expected: String { get }
+    private static func expected<Value: ExpressibleByArgument>(_: Value.Type) -> String {
+        if let described = Value.self as? any DescribedArgument.Type { return described.expected }
+        if !Value.allValueStrings.isEmpty {
+            return "one of " + Value.allValueStrings.joined(separator: ", ")
+        }
+        return Value.self == Int.self ? "a whole number" : "a value of another kind"
+    }
 }

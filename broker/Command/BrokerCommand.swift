@@ -26,7 +26,8 @@ struct BrokerCommand: ParsableCommand {
             "Where workers and clients find it (default: tcp://127.0.0.1:7100); port * lets the "
                 + "system choose.",
             valueName: "endpoint"
-        )
+        ),
+        transform: EndpointArgument.parse
     )
     var listen: EndpointArgument?
 
@@ -34,7 +35,8 @@ struct BrokerCommand: ParsableCommand {
         help: ArgumentHelp(
             "For how long after the start lists are marked incomplete (default: 10s).",
             valueName: "duration"
-        )
+        ),
+        transform: TimeSpan.parse
     )
     var warmUp: TimeSpan?
 

@@ -9,7 +9,8 @@ package struct BrokerOptions: ParsableArguments, Sendable {
         help: ArgumentHelp(
             "How often workers shall say that they live (default: 1s).",
             valueName: "duration"
-        )
+        ),
+        transform: TimeSpan.parse
     )
     package var heartbeatInterval: TimeSpan?
 
@@ -17,7 +18,8 @@ package struct BrokerOptions: ParsableArguments, Sendable {
         help: ArgumentHelp(
             "Silence after which a worker is only a last resort (default: 3s).",
             valueName: "duration"
-        )
+        ),
+        transform: TimeSpan.parse
     )
     package var suspectAfter: TimeSpan?
 
@@ -25,7 +27,8 @@ package struct BrokerOptions: ParsableArguments, Sendable {
         help: ArgumentHelp(
             "Silence after which a worker is no longer listed (default: 10s).",
             valueName: "duration"
-        )
+        ),
+        transform: TimeSpan.parse
     )
     package var expireAfter: TimeSpan?
 

@@ -30,7 +30,8 @@ struct BenchCommand: ParsableCommand {
             "An input of the model (default: random numbers).",
             valueName: "name=file.npy|file.json|json"
         ),
-        completion: .file(extensions: ["npy", "json"])
+        completion: .file(extensions: ["npy", "json"]),
+        transform: InputArgument.parse
     )
     var input: [InputArgument] = []
 
@@ -38,7 +39,8 @@ struct BenchCommand: ParsableCommand {
         help: ArgumentHelp(
             "The size of an open dimension in random inputs; may be repeated.",
             valueName: "name=size"
-        )
+        ),
+        transform: DimensionArgument.parse
     )
     var dimension: [DimensionArgument] = []
 

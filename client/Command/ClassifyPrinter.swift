@@ -26,32 +26,34 @@ struct ClassifyPrinter {
             Output.standard.line(self.document(answer).description)
             return
         }
+        switch answer.outcome {
+        case .success(let success): self.printTable(self.rows(answer.file, success))
+        case .failure(let error):
+            self.printTable([[answer.file, "error: \(Self.words(error, answer.file))"]])
+        }
+    }
+
+    private mutating func printTable(_ rows: [[String]]) {
+        let lines = rows.map { self.table.row($0) }
+        // After the first rows have been measured, so that it stands above their columns.
         if !self.isHeaded {
             self.isHeaded = true
             Output.standard.line(self.table.heading)
         }
-        switch answer.outcome {
-        case .success(let success): self.print(answer.file, success)
-        case .failure(let error):
-            Output.standard.line(
-                self.table.row([answer.file, "error: \(Self.words(error, answer.file))"])
-            )
-        }
+        for line in lines { Output.standard.line(line) }
     }
 
-    private mutating func print(_ file: String, _ success: Classifier.Success) {
+    private func rows(_ file: String, _ success: Classifier.Success) -> [[String]] {
         let classification = success.classification
-        for (rank, best) in classification.classes.enumerated() {
-            var cells = [
+        return classification.classes.enumerated().map { rank, best in
+            let cells = [
                 rank == 0 ? file : "", self.labels[best.index],
                 classification.confidence(best.value),
             ]
-            if rank == 0 {
-                cells += [success.result.worker, success.latency.text]
-                let attempts = success.result.attempts
-                if attempts > 1 { cells.append("\(attempts) attempts") }
-            }
-            Output.standard.line(self.table.row(cells))
+            guard rank == 0 else { return cells }
+            let attempts = success.result.attempts
+            return cells + [success.result.worker, success.latency.text]
+                + (attempts > 1 ? ["\(attempts) attempts"] : [])
         }
     }
 

@@ -8,7 +8,8 @@ struct FleetOptions: ParsableArguments, Sendable {
         help: ArgumentHelp(
             "A broker to ask; may be repeated (default: tcp://127.0.0.1:7100).",
             valueName: "endpoint"
-        )
+        ),
+        transform: EndpointArgument.parse
     )
     var broker: [EndpointArgument] = []
 
@@ -16,7 +17,8 @@ struct FleetOptions: ParsableArguments, Sendable {
         help: ArgumentHelp(
             "How long to wait for an answer (default: 30s, and 3s for the broker's).",
             valueName: "duration"
-        )
+        ),
+        transform: TimeSpan.parse
     )
     var timeout: TimeSpan?
 

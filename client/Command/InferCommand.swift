@@ -22,12 +22,17 @@ struct InferCommand: ParsableCommand {
             "An input of the model; one for each.",
             valueName: "name=file.npy|file.json|json"
         ),
-        completion: .file(extensions: ["npy", "json"])
+        completion: .file(extensions: ["npy", "json"]),
+        transform: InputArgument.parse
     )
     var input: [InputArgument] = []
 
     @Option(
-        help: ArgumentHelp("Save an output to a file; may be repeated.", valueName: "name=file.npy")
+        help: ArgumentHelp(
+            "Save an output to a file; may be repeated.",
+            valueName: "name=file.npy"
+        ),
+        transform: OutputArgument.parse
     )
     var output: [OutputArgument] = []
 

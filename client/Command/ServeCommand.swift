@@ -26,7 +26,8 @@ struct ServeCommand: ParsableCommand {
         help: ArgumentHelp(
             "Where clients find the broker (default: tcp://127.0.0.1:7100).",
             valueName: "endpoint"
-        )
+        ),
+        transform: EndpointArgument.parse
     )
     var listen: EndpointArgument?
 
@@ -35,7 +36,8 @@ struct ServeCommand: ParsableCommand {
             "Where clients reach the worker; of several the first that is free (default: "
                 + "tcp://127.0.0.1:7110 to 7199).",
             valueName: "endpoint"
-        )
+        ),
+        transform: EndpointArgument.parse
     )
     var workerListen: [EndpointArgument] = []
 
@@ -56,6 +58,13 @@ struct ServeCommand: ParsableCommand {
         var brokerConfiguration = try self.broker.configuration(endpoint: listen.endpoint)
         // Its worker is in the same process: there is nobody to wait for after a restart.
         brokerConfiguration.warmUp = .zero
+        let workerListen = try environment.values(
+            "worker-listen",
+            flags: self.workerListen,
+            default: []
+        )
+        // The broker's port may not be known yet; all else is checked before models are loaded.
+        _ = try self.worker.configuration(listen: workerListen, brokers: [])
         let startup = try ModelStartup(self.worker, logger: logger)
         logger.info("started", metadata: ["version": "\(Program.version)"])
         FileLimit.raise(warning: logger)
@@ -66,11 +75,7 @@ struct ServeCommand: ParsableCommand {
         let brokerEndpoint = try await broker.start()
         let program = try await WorkerProgram.start(
             try self.worker.configuration(
-                listen: try environment.values(
-                    "worker-listen",
-                    flags: self.workerListen,
-                    default: []
-                ),
+                listen: workerListen,
                 brokers: [brokerEndpoint.reachable]
             ),
             models: models,

@@ -36,7 +36,10 @@ struct Table: Sendable {
     }
 
     private mutating func measure(_ row: [String]) {
+        // The last cell of a short row may stretch over the columns that it leaves out.
+        let isShort = row.count < self.widths.count
         for (column, cell) in row.enumerated() where column < self.widths.count {
+            if isShort, column == row.count - 1 { continue }
             self.widths[column] = max(self.widths[column], cell.count)
         }
     }

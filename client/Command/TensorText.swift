@@ -29,7 +29,9 @@ struct TensorText {
         switch value {
         case .null: return "nan"
         case .number(let text):
-            guard text.contains("."), let number = Double(text) else { return text }
+            guard text.contains(where: { $0 == "." || $0 == "e" }), let number = Double(text) else {
+                return text
+            }
             return Self.number(number)
         case .string(let text) where text.count > Self.textMax:
             return JSON.string(text.prefix(Self.textMax) + "...").description
@@ -37,12 +39,15 @@ struct TensorText {
         }
     }
 
-    /// Six digits are enough to see what it is; small and large numbers keep their exponent.
+    /// Four digits are enough to see what it is; very small and large numbers have an exponent.
     private static func number(_ value: Double) -> String {
         let size = abs(value)
-        if value == 0 { return "0.0" }
-        guard size >= 1e-4, size < 1e7 else { return "\(Float(value))" }
-        return value.text(decimals: 4)
+        if value == 0 || (size >= 1e-4 && size < 1e7) { return value.text(decimals: 4) }
+        var exponent = 0
+        var mantissa = value
+        while abs(mantissa) >= 9.9995 { (mantissa, exponent) = (mantissa / 10, exponent + 1) }
+        while abs(mantissa) < 0.99995 { (mantissa, exponent) = (mantissa * 10, exponent - 1) }
+        return "\(mantissa.text(decimals: 3))e\(exponent)"
     }
 
     private func text(_ dimension: Int, _ start: Int, indent: Int) -> String {

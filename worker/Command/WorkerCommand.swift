@@ -30,7 +30,8 @@ struct WorkerCommand: ParsableCommand {
         help: ArgumentHelp(
             "A broker to register with; may be repeated (default: tcp://127.0.0.1:7100).",
             valueName: "endpoint"
-        )
+        ),
+        transform: EndpointArgument.parse
     )
     var broker: [EndpointArgument] = []
 
@@ -39,7 +40,8 @@ struct WorkerCommand: ParsableCommand {
             "Where clients reach it; of several the first that is free (default: "
                 + "tcp://127.0.0.1:7110 to 7199).",
             valueName: "endpoint"
-        )
+        ),
+        transform: EndpointArgument.parse
     )
     var listen: [EndpointArgument] = []
 

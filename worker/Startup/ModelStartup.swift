@@ -6,6 +6,9 @@ package import RoostWorker
 
 /// Loads a worker's models and says how that goes.
 package struct ModelStartup: Sendable {
+    /// How many of a repository's problems are logged.
+    private static let warningsMax = 10
+
     private let directory: String
     private let enginePath: String?
     private let options: SessionOptions
@@ -53,7 +56,7 @@ package struct ModelStartup: Sendable {
             )
         }
         guard !outcome.models.isEmpty else { throw self.nothing(outcome.problems) }
-        for problem in outcome.problems { self.logger.warning("\(problem)") }
+        self.warn(of: outcome.problems)
         return outcome.models
     }
 
@@ -79,10 +82,17 @@ package struct ModelStartup: Sendable {
                     + "put a model at \(self.directory)/NAME/1/model.onnx"
             )
         }
-        for problem in problems.dropFirst() { self.logger.warning("\(problem)") }
+        self.warn(of: problems.dropFirst())
         return CommandError(
             .configuration,
             "no model could be loaded from '\(self.directory)': \(first)"
         )
+    }
+
+    /// Logs the first few: a wrong directory may have thousands.
+    private func warn(of problems: some Collection<String>) {
+        for problem in problems.prefix(Self.warningsMax) { self.logger.warning("\(problem)") }
+        guard problems.count > Self.warningsMax else { return }
+        self.logger.warning("... and \(problems.count - Self.warningsMax) more problems like these")
     }
 }

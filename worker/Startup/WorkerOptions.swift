@@ -45,7 +45,8 @@ package struct WorkerOptions: ParsableArguments, Sendable {
         help: ArgumentHelp(
             "How long finishing may take after SIGTERM (default: 25s).",
             valueName: "duration"
-        )
+        ),
+        transform: TimeSpan.parse
     )
     package var drainLimit: TimeSpan?
 
@@ -101,6 +102,11 @@ package struct WorkerOptions: ParsableArguments, Sendable {
         }
         if let drainLimit = try environment.value("drain-limit", flag: self.drainLimit) {
             configuration.drainLimit = drainLimit.duration
+        }
+        // Before models are loaded, which may take minutes.
+        let problems = configuration.problems()
+        guard problems.isEmpty else {
+            throw CommandError(.configuration, problems.joined(separator: "; "))
         }
         return configuration
     }
