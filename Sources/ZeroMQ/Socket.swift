@@ -108,13 +108,14 @@ package final class Socket {
     package struct Readiness: Sendable {
         /// With reconnection off, a DEALER's pipe goes with the connection, and this with the pipe.
         package let canSend: Bool
-        /// Asking may have swallowed the descriptor's edge: what is there must be received.
         package let canReceive: Bool
     }
 
     /// What can be done now, as far as libzmq knows. The corresponding option is `ZMQ_EVENTS`.
     package var readiness: Readiness {
         let events = self.handle.events()
+        // Asking swallows the descriptor's edge: the loop must come back for what is there.
+        if events & ZMQ_POLLIN != 0 { self.reactor.markDirty(self) }
         return Readiness(
             canSend: events & ZMQ_POLLOUT != 0,
             canReceive: events & ZMQ_POLLIN != 0

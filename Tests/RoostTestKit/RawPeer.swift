@@ -201,7 +201,7 @@ package actor RawPeer: SocketHandler {
         }
     }
 
-    package nonisolated func socketReady(slot _: Int, descriptorFired _: Bool) -> Bool {
+    package nonisolated func socketReady(slot _: Int) -> Bool {
         self.assumeIsolated { $0.receive() }
         return false
     }
@@ -209,7 +209,10 @@ package actor RawPeer: SocketHandler {
     private func receive() {
         guard let socket else { return }
         let isRouter = self.kind == .router
-        while var incoming = try? socket.receiveMessage(fromPeers: isRouter, framesMax: 1024) {
+        while var incoming = try? socket.receiveMessage(
+            fromPeers: isRouter,
+            payloadFrames: FrameHeader.payloadFrames(of:)
+        ) {
             let peer = incoming.peer
             let rest = incoming.rest.map { Array($0.bytes) }
             let frame = incoming.first.withUnsafeBytes { Array($0) }
@@ -219,6 +222,6 @@ package actor RawPeer: SocketHandler {
             self.arrived += 1
             self.arrivals.yield(Received(header: header, frame: frame, rest: rest, peer: peer))
         }
-        if !isRouter, !socket.canSend { self.loss.yield() }
+        if !isRouter, !socket.readiness.canSend { self.loss.yield() }
     }
 }

@@ -22,25 +22,44 @@ struct IncomingTests {
                 return there == 1 + messages.count && back == messages.count
             }
             #expect(await router.received.dropFirst().map(\.frames) == messages)
-            #expect(await router.received.allSatisfy { $0.peer == peer && !$0.isOverlong })
+            #expect(await router.received.allSatisfy { $0.peer == peer && !$0.isBroken })
             #expect(await dealer.received.map(\.frames) == messages)
             #expect(await dealer.received.allSatisfy { $0.peer == nil })
         }
     }
 
+    @Test("a bundle's messages are received one by one, each with its frames and its peer")
+    func bundle() async throws {
+        try await withPair { router, dealer, peer in
+            let bundle: [[UInt8]] = [[0, 1], [2, 2], [3], [4], [0, 5], [1, 6], [7]]
+            let messages: [[[UInt8]]] = [[[1]], [[2], [3], [4]], [[5]], [[6], [7]]]
+            await dealer.sendRaw(bundle)
+            await dealer.send([[8]])
+            await router.sendRaw(bundle, to: peer)
+            try await eventually("all arrive") {
+                let (there, back) = (await router.received.count, await dealer.received.count)
+                return there == 6 && back == 4
+            }
+            #expect(await router.received.dropFirst().map(\.frames) == messages + [[[8]]])
+            #expect(await router.received.allSatisfy { $0.peer == peer && !$0.isBroken })
+            #expect(await dealer.received.map(\.frames) == messages)
+        }
+    }
+
     @Test(
-        "frames at the bound are kept; one more is drained and flagged",
-        arguments: [(4, false), (5, true), (300, true)]
+        "a message that lacks frames it announces, or cannot say, is flagged and its rest dropped",
+        arguments: [[[2, 0], [1]], [[], [1], [2]], [[0, 9], [3, 9], [1], [2]]] as [[[UInt8]]]
     )
-    func overlong(count: Int, isOverlong: Bool) async throws {
-        try await withPair(framesMax: 4) { router, dealer, _ in
-            await dealer.send([[0]] + Array(repeating: [1], count: count))
+    func broken(frames: [[UInt8]]) async throws {
+        try await withPair { router, dealer, _ in
+            await dealer.sendRaw(frames)
             await dealer.send([[2], [3]])
-            try await eventually("both arrive") { await router.received.count == 3 }
+            try await eventually("the next arrives") {
+                await router.received.last?.frames == [[2], [3]]
+            }
             let received = await router.received
-            #expect(received[1].isOverlong == isOverlong)
-            #expect(received[1].frames.count == 5)
-            #expect(received[2].frames == [[2], [3]])
+            #expect(received[received.count - 2].isBroken)
+            #expect(received.filter(\.isBroken).count == 1)
         }
     }
 

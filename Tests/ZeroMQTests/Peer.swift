@@ -6,16 +6,15 @@ actor Peer: SocketHandler {
     struct Received: Sendable, Equatable {
         let peer: PeerID?
         let frames: [[UInt8]]
-        let isOverlong: Bool
+        let isBroken: Bool
         var text: String { String(decoding: self.frames.joined(), as: UTF8.self) }
     }
 
-    /// A call of the reactor: whether the descriptor had fired.
-    private(set) var calls: [Bool] = []
+    /// How often the reactor has called.
+    private(set) var calls = 0
     private(set) var received: [Received] = []
     private nonisolated let reactor: Reactor
     private let kind: Socket.Kind
-    private let framesMax: Int
     private var socket: Socket?
     /// How many calls are answered with "more is left" without anything being taken.
     private var reluctance = 0
@@ -26,10 +25,9 @@ actor Peer: SocketHandler {
         self.reactor.asUnownedSerialExecutor()
     }
 
-    init(_ kind: Socket.Kind, on reactor: Reactor, framesMax: Int = 64) {
+    init(_ kind: Socket.Kind, on reactor: Reactor) {
         self.kind = kind
         self.reactor = reactor
-        self.framesMax = framesMax
     }
 
     func open(
@@ -58,9 +56,15 @@ actor Peer: SocketHandler {
         try self.socket!.connect(address)
     }
 
-    /// Sends a message of those frames.
+    /// Sends a message of those frames. A byte is put before the first that says how many follow.
     @discardableResult
     func send(_ frames: [[UInt8]], to peer: PeerID? = nil) -> Socket.SendOutcome {
+        self.sendRaw([[UInt8(frames.count - 1)] + frames[0]] + frames.dropFirst(), to: peer)
+    }
+
+    /// Sends those frames as one ZeroMQ message.
+    @discardableResult
+    func sendRaw(_ frames: [[UInt8]], to peer: PeerID? = nil) -> Socket.SendOutcome {
         var outcome = Socket.SendOutcome.sent
         for (index, bytes) in frames.enumerated() where outcome == .sent {
             let more = index < frames.count - 1
@@ -85,22 +89,22 @@ actor Peer: SocketHandler {
     }
 
     func stayReluctant(for calls: Int) { self.reluctance = calls }
-    func forgetCalls() { self.calls = [] }
+    func forgetCalls() { self.calls = 0 }
 
     func close(linger: Duration = .zero) {
         self.socket?.close(linger: linger)
         self.socket = nil
     }
 
-    var canSend: Bool { self.socket?.canSend ?? false }
+    var canSend: Bool { self.socket?.readiness.canSend ?? false }
 
-    nonisolated func socketReady(slot: Int, descriptorFired: Bool) -> Bool {
-        self.assumeIsolated { $0.take(slot: slot, descriptorFired: descriptorFired) }
+    nonisolated func socketReady(slot: Int) -> Bool {
+        self.assumeIsolated { $0.take(slot: slot) }
     }
 
-    private func take(slot: Int, descriptorFired: Bool) -> Bool {
+    private func take(slot: Int) -> Bool {
         guard let socket, socket.slot == slot else { return false }
-        self.calls.append(descriptorFired)
+        self.calls += 1
         if self.reluctance > 0 {
             self.reluctance -= 1
             return true
@@ -108,14 +112,14 @@ actor Peer: SocketHandler {
         let isRouter = self.kind == .router
         while var message = try? socket.receiveMessage(
             fromPeers: isRouter,
-            framesMax: self.framesMax
+            payloadFrames: { $0.first.map(Int.init) }
         ) {
             let peer = message.peer
-            let isOverlong = message.isOverlong
+            let isBroken = message.isBroken
             let rest = message.rest.map { Array($0.bytes) }
-            let first = message.first.withUnsafeBytes { Array($0) }
+            let first = message.first.withUnsafeBytes { Array($0.dropFirst()) }
             self.received.append(
-                Received(peer: peer, frames: [first] + rest, isOverlong: isOverlong)
+                Received(peer: peer, frames: [first] + rest, isBroken: isBroken)
             )
         }
         return false
@@ -133,12 +137,11 @@ func withReactor(_ body: (Reactor) async throws -> Void) async throws {
 
 /// Runs `body` with two peers, a ROUTER and a DEALER that is connected to it and known to it.
 func withPair(
-    framesMax: Int = 64,
     _ body: (_ router: Peer, _ dealer: Peer, _ peer: PeerID) async throws -> Void
 ) async throws {
     try await withReactor { reactor in
-        let router = Peer(.router, on: reactor, framesMax: framesMax)
-        let dealer = Peer(.dealer, on: reactor, framesMax: framesMax)
+        let router = Peer(.router, on: reactor)
+        let dealer = Peer(.dealer, on: reactor)
         let outcome: Result<Void, any Error>
         do {
             try await dealer.connect(try await router.bind())

@@ -46,8 +46,18 @@ enum Bench {
             models = outcome.models
         } else {
             models = [
-                LoadedModel(name: "identity", version: 1, engine: "swift", session: FakeSession.identity()),
-                LoadedModel(name: "swallow", version: 1, engine: "swift", session: FakeSession.swallow()),
+                LoadedModel(
+                    name: "identity",
+                    version: 1,
+                    engine: "swift",
+                    session: FakeSession.identity()
+                ),
+                LoadedModel(
+                    name: "swallow",
+                    version: 1,
+                    engine: "swift",
+                    session: FakeSession.swallow()
+                ),
             ]
         }
         try await InProcessFleet.with { fleet in
@@ -91,7 +101,9 @@ enum Bench {
         let image = Tensor([Float](repeating: 0.5, count: 64), shape: [1, 1, 8, 8])
         let loop = ClosedLoop(window: window, seconds: seconds)
         try await withTaskExecutorPreference(client.executor) {
-            try await loop.run { _ = try await client.infer(model: "digits", inputs: ["image": image]) }
+            try await loop.run {
+                _ = try await client.infer(model: "digits", inputs: ["image": image])
+            }
         }
         Self.print(loop.summary())
         await client.close()
