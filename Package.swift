@@ -214,6 +214,16 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
+            name: "RoostOpsTests",
+            dependencies: ["RoostOps", "RoostWire", logging],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: ["roost", "RoostOps", "RoostTestKit", "RoostWire"],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "FleetTests",
             dependencies: ["RoostClient", "RoostTestKit", "RoostWire"],
             swiftSettings: settings

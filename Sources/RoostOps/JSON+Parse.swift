@@ -102,7 +102,10 @@ extension JSON {
             case "NaN", "Infinity", "-Infinity": return .number(text)
             default:
                 let digits = text.first == "-" ? text.dropFirst() : text[...]
-                if digits.first?.isNumber == true, text.last != ".", Double(text) != nil {
+                // Swift reads hexadecimal too.
+                let isDecimal = !text.utf8.contains { $0 == UInt8(ascii: "x") }
+                if digits.first?.isNumber == true, isDecimal, text.last != ".", Double(text) != nil
+                {
                     return .number(text)
                 }
                 self.offset = start
