@@ -21,7 +21,7 @@ package import ZeroMQ
 /// await withTaskExecutorPreference(client.executor) { ... }
 /// ```
 public final class FleetClient: Sendable {
-    private let fleet: Fleet
+    let fleet: Fleet
     private let configuration: ClientConfiguration
 
     /// A client of the fleet that those brokers know; the next one is asked when one is lost.

@@ -1,5 +1,5 @@
 internal import RoostEngine
-internal import RoostWire
+package import RoostWire
 internal import ZeroMQ
 
 // The way of a request through the worker: received and checked here, admitted by the scheduler,
@@ -148,7 +148,7 @@ extension Worker {
         }
     }
 
-    private var load: Load {
+    package var load: Load {
         let statistics = self.pool.statistics
         return Load(
             inFlight: UInt32(clamping: statistics.running),

@@ -13,6 +13,7 @@ package final class InProcessFleet: Sendable {
     package let brokerEndpoint: Endpoint
     private let workers = Mutex<[Worker]>([])
     private let clients = Mutex<[FleetClient]>([])
+    private let peers = Mutex<[RawPeer]>([])
 
     /// Runs `body` with a fleet and closes all of it afterwards.
     package static func with(
@@ -94,7 +95,15 @@ package final class InProcessFleet: Sendable {
         return client
     }
 
+    /// A peer that says what the test tells it to; it is closed with the fleet.
+    package func peer(_ kind: Socket.Kind = .dealer) -> RawPeer {
+        let peer = RawPeer(kind, on: self.reactor)
+        self.peers.withLock { $0.append(peer) }
+        return peer
+    }
+
     private func close() async {
+        for peer in self.peers.withLock({ $0 }) { await peer.close() }
         for client in self.clients.withLock({ $0 }) { await client.close() }
         for worker in self.workers.withLock({ $0 }) {
             await worker.stop()

@@ -1,0 +1,273 @@
+import RoostTestKit
+import RoostWire
+import Testing
+
+@testable import RoostClient
+
+@Suite
+struct DiscoveryTests {
+    typealias Action = Discovery.Action
+
+    private let start = Moment.milliseconds(0)
+    private let a = WorkerRecord.sample("a")
+    private let b = WorkerRecord.sample("b")
+    private let everything = Watch(credit: Discovery.credit)
+
+    private func endpoint(_ number: Int = 1) -> Endpoint {
+        try! Endpoint("tcp://127.0.0.1:\(number)")
+    }
+
+    /// A discovery that has asked, and if `records` are given has been told them.
+    private func discovery(
+        brokers: Int = 1,
+        records: [WorkerRecord]? = nil,
+        complete: Bool = true
+    ) -> Discovery {
+        let endpoints = (1...brokers).map(self.endpoint)
+        var discovery = Discovery(brokers: endpoints, now: self.start)
+        _ = discovery.tick(now: self.start, jitter: 0.5)
+        if let records {
+            let list = Snapshot(sequence: 5, complete: complete, records: records)
+            _ = discovery.received(list, epoch: 1, now: self.start)
+        }
+        return discovery
+    }
+
+    @Test("the broker is asked at once, and the list is reported with its workers")
+    func list() {
+        var discovery = Discovery(brokers: [self.endpoint()], now: self.start)
+        let asked = discovery.tick(now: self.start, jitter: 0.5)
+        #expect(asked == [.connect(self.endpoint(), self.everything)])
+        #expect(!discovery.hasList)
+        let list = Snapshot(sequence: 5, complete: true, records: [a, b])
+        let told = discovery.received(list, epoch: 1, now: self.start)
+        #expect(told == [.upsert(a), .upsert(b), .listed])
+        #expect(discovery.hasList && discovery.isComplete && discovery.isWatching)
+    }
+
+    @Test("a list in parts counts when its last part has come")
+    func parts() {
+        var discovery = self.discovery()
+        let first = Snapshot(sequence: 5, part: 0, parts: 2, complete: true, records: [a])
+        let second = Snapshot(sequence: 5, part: 1, parts: 2, complete: true, records: [b])
+        let none = discovery.received(first, epoch: 1, now: self.start)
+        #expect(none == [])
+        #expect(!discovery.hasList)
+        let all = discovery.received(second, epoch: 1, now: self.start)
+        #expect(all == [.upsert(a), .upsert(b), .listed])
+    }
+
+    @Test(
+        "a part out of turn has the whole list asked for anew, and the next list counts",
+        arguments: [[1], [0, 2], [0, 0, 2]] as [[UInt16]]
+    )
+    func partGap(parts: [UInt16]) {
+        var discovery = self.discovery()
+        var actions: [Action] = []
+        for part in parts {
+            let snapshot = Snapshot(
+                sequence: 5,
+                part: part,
+                parts: 3,
+                complete: true,
+                records: [a]
+            )
+            actions += discovery.received(snapshot, epoch: 1, now: self.start)
+        }
+        #expect(actions == [.watch(self.everything)])
+        #expect(!discovery.hasList)
+        let list = Snapshot(sequence: 6, complete: true, records: [b])
+        let told = discovery.received(list, epoch: 1, now: self.start)
+        #expect(told == [.upsert(b), .listed])
+    }
+
+    @Test("deltas that follow each other are applied")
+    func deltas() {
+        var discovery = self.discovery(records: [a])
+        let added = discovery.received(Delta(sequence: 6, previous: 5, upserts: [b]), epoch: 1)
+        #expect(added == [.upsert(b)])
+        let removal = Delta.Removal(workerID: "a", incarnation: 1, why: .deregistered)
+        let removed = discovery.received(
+            Delta(sequence: 9, previous: 6, removals: [removal]),
+            epoch: 1
+        )
+        #expect(removed == [.remove(a, .deregistered)])
+        #expect(Array(discovery.records.keys) == ["b"])
+    }
+
+    @Test(
+        "a gap, a repeat or another epoch has the whole list asked for anew, and changes nothing",
+        arguments: [(6, 1), (4, 1), (5, 2)] as [(UInt64, UInt64)]
+    )
+    func deltaGap(previous: UInt64, epoch: UInt64) {
+        var discovery = self.discovery(records: [a])
+        let delta = Delta(sequence: previous + 1, previous: previous, upserts: [b])
+        let actions = discovery.received(delta, epoch: epoch)
+        #expect(actions == [.watch(self.everything)])
+        #expect(Array(discovery.records.keys) == ["a"])
+    }
+
+    @Test("after a gap the deltas that are still on their way are not each answered with a WATCH")
+    func oneWatchForAGap() {
+        var discovery = self.discovery(records: [a])
+        var actions: [Action] = []
+        for sequence in 7...16 as ClosedRange<UInt64> {
+            let delta = Delta(sequence: sequence + 1, previous: sequence, upserts: [b])
+            actions += discovery.received(delta, epoch: 1)
+        }
+        #expect(actions == [.watch(self.everything)])
+        let list = Snapshot(sequence: 20, complete: true, records: [b])
+        let told = discovery.received(list, epoch: 1, now: self.start)
+        #expect(told == [.upsert(b), .remove(a, .expired), .listed])
+        let next = discovery.received(Delta(sequence: 21, previous: 20, upserts: [a]), epoch: 1)
+        #expect(next == [.upsert(a)])
+    }
+
+    @Test("a complete list removes who is missing; an incomplete one only adds")
+    func incomplete() {
+        var complete = self.discovery(records: [a])
+        let list = Snapshot(sequence: 1, complete: true, records: [b])
+        let replaced = complete.received(list, epoch: 2, now: self.start)
+        #expect(replaced == [.upsert(b), .remove(a, .expired), .listed])
+
+        var incomplete = self.discovery(records: [a])
+        let partial = Snapshot(sequence: 1, complete: false, records: [b])
+        let added = incomplete.received(partial, epoch: 2, now: self.start)
+        #expect(added == [.upsert(b), .listed])
+        #expect(Set(incomplete.records.keys) == ["a", "b"])
+        #expect(!incomplete.isComplete)
+    }
+
+    @Test(
+        "why a worker went is passed on",
+        arguments: [Delta.Removal.Why.expired, .deregistered, .unmatched]
+    )
+    func why(reason: Delta.Removal.Why) {
+        var discovery = self.discovery(records: [a])
+        let removal = Delta.Removal(workerID: "a", incarnation: 1, why: reason)
+        let delta = Delta(sequence: 6, previous: 5, removals: [removal])
+        let actions = discovery.received(delta, epoch: 1)
+        #expect(actions == [.remove(a, reason)])
+    }
+
+    @Test("the end of an older life does not remove the newer one, nor does an older record")
+    func olderLife() {
+        let new = WorkerRecord.sample("a", incarnation: 2, revision: 4)
+        var discovery = self.discovery(records: [new])
+        let removal = Delta.Removal(workerID: "a", incarnation: 1, why: .expired)
+        let gone = Delta(sequence: 6, previous: 5, removals: [removal])
+        let removed = discovery.received(gone, epoch: 1)
+        #expect(removed == [])
+        let older = Delta(sequence: 7, previous: 6, upserts: [a])
+        let upserted = discovery.received(older, epoch: 1)
+        #expect(upserted == [])
+        #expect(discovery.records["a"] == new)
+    }
+
+    @Test("what is told twice is no news")
+    func repeated() {
+        var discovery = self.discovery(records: [a])
+        let list = Snapshot(sequence: 5, complete: true, records: [a])
+        let actions = discovery.received(list, epoch: 1, now: self.start)
+        #expect(actions == [.listed])
+    }
+
+    @Test("credit is given back by halves, and never runs out")
+    func credit() {
+        var discovery = self.discovery(records: [a])
+        var left = Int(Discovery.credit) - 1
+        var grants = 0
+        for sequence in 5..<1_005 as Range<UInt64> {
+            left -= 1
+            #expect(left >= 0)
+            let delta = Delta(sequence: sequence + 1, previous: sequence)
+            for action in discovery.received(delta, epoch: 1) {
+                guard case .credit(let messages) = action else { continue }
+                left += Int(messages)
+                grants += 1
+            }
+            #expect(left <= Int(Discovery.credit))
+        }
+        #expect((25...35).contains(grants))
+    }
+
+    @Test(
+        "a broker that does not answer within 2 s is left for the next one",
+        arguments: [(1_999, []), (2_000, [.disconnect])] as [(Int64, [Action])]
+    )
+    func noAnswer(elapsed: Int64, expected: [Action]) {
+        var discovery = self.discovery(brokers: 2)
+        let actions = discovery.tick(now: .milliseconds(elapsed), jitter: 0)
+        #expect(actions == expected)
+        #expect(discovery.broker == self.endpoint(expected.isEmpty ? 1 : 2))
+    }
+
+    @Test("a silent broker is asked for a sign of life every second, and left after three")
+    func silence() {
+        var discovery = self.discovery(records: [a])
+        var actions: [Action] = []
+        var time = self.start
+        while actions.last != .disconnect {
+            time = discovery.deadline
+            actions += discovery.tick(now: time, jitter: 0)
+        }
+        #expect(actions == [.ping, .ping, .disconnect])
+        #expect(time == .milliseconds(3_000))
+        // The list stays.
+        #expect(discovery.records["a"] == a)
+        #expect(discovery.hasList)
+    }
+
+    @Test("any message keeps the broker for another three seconds")
+    func heard() {
+        var discovery = self.discovery(records: [a])
+        discovery.heard(now: .milliseconds(2_999))
+        let actions = discovery.tick(now: .milliseconds(3_000), jitter: 0)
+        #expect(actions == [.ping])
+        #expect(discovery.isWatching)
+    }
+
+    @Test("brokers are tried in turn, with a growing wait that a list makes short again")
+    func nextBroker() {
+        var discovery = self.discovery(brokers: 3)
+        var now = self.start
+        var asked: [Endpoint] = []
+        var waits: [Int64] = []
+        for _ in 0..<4 {
+            _ = discovery.lost(now: now, jitter: 1)
+            waits.append((discovery.deadline - now).nanoseconds / 1_000_000)
+            now = discovery.deadline
+            if case .connect(let endpoint, _)? = discovery.tick(now: now, jitter: 1).first {
+                asked.append(endpoint)
+            }
+        }
+        #expect(asked == [2, 3, 1, 2].map(self.endpoint))
+        #expect(waits == [50, 100, 200, 400])
+        let list = Snapshot(sequence: 1, complete: true, records: [])
+        _ = discovery.received(list, epoch: 9, now: now)
+        _ = discovery.lost(now: now, jitter: 1)
+        #expect(discovery.deadline == now + .milliseconds(50))
+    }
+
+    @Test("a list that was cut off by a loss is not mixed with the next broker's")
+    func cutList() {
+        var discovery = self.discovery()
+        let cut = Snapshot(sequence: 5, part: 0, parts: 2, complete: true, records: [a])
+        _ = discovery.received(cut, epoch: 1, now: self.start)
+        _ = discovery.lost(now: self.start, jitter: 0)
+        _ = discovery.tick(now: discovery.deadline, jitter: 0)
+        let list = Snapshot(sequence: 1, complete: true, records: [b])
+        let actions = discovery.received(list, epoch: 2, now: self.start)
+        #expect(actions == [.upsert(b), .listed])
+    }
+
+    @Test("a stopped discovery does nothing, ever")
+    func stopped() {
+        var discovery = self.discovery(records: [a])
+        discovery.stop()
+        #expect(discovery.deadline == .never)
+        let ticked = discovery.tick(now: .milliseconds(1_000_000), jitter: 0)
+        let lost = discovery.lost(now: .milliseconds(1_000_000), jitter: 0)
+        #expect(ticked + lost == [])
+    }
+}
