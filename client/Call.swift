@@ -32,7 +32,7 @@ final class Call: ReactorWork, @unchecked Sendable {
     /// The worker that has it; `nil` while it waits.
     var place: Place?
     var attempts = 0
-    /// Workers that refused it or were lost with it.
+    /// Workers that refused it.
     var avoided: [ObjectIdentifier] = []
     /// The last refusal, for the error that is thrown if nobody else takes the call.
     var failure: InferenceError?

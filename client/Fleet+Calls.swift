@@ -224,7 +224,10 @@ extension Fleet {
 
     /// An attempt failed: the call goes to another worker, or ends.
     func failed(_ call: Call, _ error: InferenceError, _ outcome: RetryPolicy.Outcome) {
-        if let place = call.place { call.avoided.append(ObjectIdentifier(place)) }
+        // A worker that was lost may take it again once its link is mended; one that refused may not.
+        if let place = call.place, outcome != .unknown {
+            call.avoided.append(ObjectIdentifier(place))
+        }
         call.place = nil
         call.failure = error
         guard
