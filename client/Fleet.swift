@@ -74,7 +74,7 @@ actor Fleet {
         self.discovery.stop()
         self.brokerSocket?.close()
         self.brokerSocket = nil
-        for place in self.places { self.remove(place) }
+        // Before the links: a call whose link ends would be given to another worker.
         for slot in self.slots.indices {
             guard let call = self.slots[slot].call else { continue }
             self.end(
@@ -84,6 +84,7 @@ actor Fleet {
                 )
             )
         }
+        for place in self.places { self.remove(place) }
         for waiter in self.listWaiters { waiter.continuation.resume(returning: false) }
         self.listWaiters = []
         self.timer.map(self.reactor.removeTimer)
