@@ -43,7 +43,8 @@ actor Fleet {
     /// Targets have waiting calls that may now find a worker.
     var mustPump = false
     var isClosed = false
-    private let started: Moment
+    /// When the broker was first asked.
+    private var opened = Moment.never
     private var timer: Int?
     private var timerDeadline = Moment.never
 
@@ -54,8 +55,10 @@ actor Fleet {
     init(brokers: [Endpoint], configuration: ClientConfiguration, on reactor: Reactor) {
         self.reactor = reactor
         self.configuration = configuration
-        self.started = Moment(nanoseconds: Reactor.monotonicNanoseconds())
-        self.discovery = Discovery(brokers: brokers, now: self.started)
+        self.discovery = Discovery(
+            brokers: brokers,
+            now: Moment(nanoseconds: Reactor.monotonicNanoseconds())
+        )
     }
 
     var now: Moment { Moment(nanoseconds: Reactor.monotonicNanoseconds()) }
@@ -64,7 +67,8 @@ actor Fleet {
     func open() {
         guard self.timer == nil, !self.isClosed else { return }
         self.timer = self.reactor.addTimer(self)
-        self.tick(now: self.now)
+        self.opened = self.now
+        self.tick(now: self.opened)
     }
 
     /// Ends every call with an error and closes every socket.
@@ -132,7 +136,7 @@ actor Fleet {
     }
 
     /// When calls that wait for a first list give up.
-    var discoveryDeadline: Moment { self.started + self.configuration.discoveryTimeout }
+    var discoveryDeadline: Moment { self.opened + self.configuration.discoveryTimeout }
 }
 
 // MARK: What the reactor calls
