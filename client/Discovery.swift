@@ -52,6 +52,8 @@ struct Discovery: Sendable {
     /// The parts of a list that is still arriving.
     private var arriving: [WorkerRecord] = []
     private var nextPart: UInt16 = 0
+    /// The list was asked for anew on this link: what was sent before that is passed over.
+    private var isAskedAnew = false
 
     /// The fleet as last heard, by worker id.
     private(set) var records: [String: WorkerRecord] = [:]
@@ -125,7 +127,9 @@ struct Discovery: Sendable {
         if snapshot.part == 0 {
             self.arriving = []
             self.nextPart = 0
+            self.isAskedAnew = false
         }
+        guard !self.isAskedAnew else { return actions }
         guard snapshot.part == self.nextPart else { return actions + [.watch(self.anew())] }
         self.arriving += snapshot.records
         self.nextPart += 1
@@ -154,6 +158,7 @@ struct Discovery: Sendable {
     /// A change has come.
     mutating func received(_ delta: Delta, epoch: UInt64) -> [Action] {
         var actions = self.spend()
+        guard !self.isAskedAnew else { return actions }
         guard epoch == self.epoch, delta.previous == self.sequence else {
             return actions + [.watch(self.anew())]
         }
@@ -186,14 +191,18 @@ struct Discovery: Sendable {
         return [.credit(grant)]
     }
 
-    /// The first question on a fresh link: what we have may still be good.
+    /// The first question on a fresh link.
     private mutating func question() -> Watch {
         self.credit = Self.credit
         self.arriving = []
         self.nextPart = 0
+        self.isAskedAnew = false
         return Watch(credit: Self.credit)
     }
 
     /// Something was missed: the whole list again.
-    private mutating func anew() -> Watch { self.question() }
+    private mutating func anew() -> Watch {
+        defer { self.isAskedAnew = true }
+        return self.question()
+    }
 }
