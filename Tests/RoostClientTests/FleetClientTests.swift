@@ -497,6 +497,31 @@ struct FleetClientTests {
         }
     }
 
+    @Test("a loss that another call on the socket took notice of is handled at once all the same")
+    func swallowedLoss() async throws {
+        try await InProcessFleet.with { fleet in
+            let worker = fleet.peer(.router)
+            let endpoint = try await worker.bind(try Endpoint("tcp://127.0.0.1:*"))
+            let presence = fleet.peer()
+            try await presence.connect(to: fleet.brokerEndpoint)
+            let record = WorkerRecord.sample("a", instance: presence.instance, endpoint: endpoint)
+            await presence.send(Register(record: record))
+            _ = try await presence.next(RegisterOK.self)
+            let client = try fleet.client()
+            let task = Task { try await self.ask(client, idempotent: false) }
+            try await Self.greet(worker)
+            _ = try await worker.next()
+
+            let start = SuspendingClock.now
+            await worker.close()
+            await client.fleet.swallowLoss()
+            let error = await #expect(throws: InferenceError.self) { try await task.value }
+            #expect(error?.code == .workerLost)
+            // Silence alone would be noticed after four seconds.
+            #expect(SuspendingClock.now - start < .seconds(3))
+        }
+    }
+
     private static func greet(_ worker: RawPeer) async throws {
         let hello = try await worker.next()
         #expect(hello.header.type == .hello)
@@ -603,4 +628,13 @@ extension FleetClient {
     fileprivate var waitingCount: Int { get async { await self.fleet.waitingCount } }
     /// Whether a broker is watched.
     fileprivate var isWatching: Bool { get async { await self.fleet.discovery.isWatching } }
+}
+
+extension Fleet {
+    /// Reads the first worker's socket until its loss shows, which takes the descriptor's edge, and
+    /// has the socket drained as after any send.
+    fileprivate func swallowLoss() {
+        while self.places[0]?.socket?.canSend == true {}
+        self.send(Ping(), place: 0)
+    }
 }
