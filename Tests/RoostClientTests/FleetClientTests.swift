@@ -513,8 +513,7 @@ struct FleetClientTests {
             _ = try await worker.next()
 
             let start = SuspendingClock.now
-            await worker.close()
-            await client.fleet.swallowLoss()
+            await client.fleet.swallowLoss(of: worker)
             let error = await #expect(throws: InferenceError.self) { try await task.value }
             #expect(error?.code == .workerLost)
             // Silence alone would be noticed after four seconds.
@@ -631,9 +630,10 @@ extension FleetClient {
 }
 
 extension Fleet {
-    /// Reads the first worker's socket until its loss shows, which takes the descriptor's edge, and
-    /// has the socket drained as after any send.
-    fileprivate func swallowLoss() {
+    /// Closes the first worker and reads our socket to it until the loss shows, which takes the
+    /// descriptor's edge, all in one turn; then has the socket drained as after any send.
+    fileprivate func swallowLoss(of worker: RawPeer) {
+        worker.assumeIsolated { $0.close() }
         while self.places[0]?.socket?.canSend == true {}
         self.send(Ping(), place: 0)
     }
