@@ -14,7 +14,11 @@ struct DiscoveryTests {
     private let everything = Watch(credit: Discovery.credit)
 
     private func endpoint(_ number: Int = 1) -> Endpoint {
-        try! Endpoint("tcp://127.0.0.1:\(number)")
+        do {
+            return try Endpoint("tcp://127.0.0.1:\(number)")
+        } catch {
+            preconditionFailure("\(error)")
+        }
     }
 
     /// A discovery that has asked, and if `records` are given has been told them.
