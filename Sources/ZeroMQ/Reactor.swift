@@ -342,8 +342,12 @@ extension Reactor {
     private func fireTimers() {
         guard !self.timers.isEmpty else { return }
         let now = Self.monotonicNanoseconds()
-        for id in self.timers.indices {
-            guard let timer = self.timers[id], timer.deadline <= now else { continue }
+        let due = self.timers.indices.lazy
+            .compactMap { id in self.timers[id].map { (id: id, deadline: $0.deadline) } }
+            .filter { $0.deadline <= now }
+        for (id, deadline) in due.sorted(by: { $0.deadline < $1.deadline }) {
+            // Another timer's handler may have set or removed it meanwhile.
+            guard let timer = self.timers[id], timer.deadline == deadline else { continue }
             self.timers[id]?.deadline = .max
             timer.handler.timerFired(id, now: now)
         }

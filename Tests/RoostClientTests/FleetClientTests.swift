@@ -634,7 +634,7 @@ extension Fleet {
     /// descriptor's edge, all in one turn; then has the socket drained as after any send.
     fileprivate func swallowLoss(of worker: RawPeer) {
         worker.assumeIsolated { $0.close() }
-        while self.places[0]?.socket?.canSend == true {}
-        self.send(Ping(), place: 0)
+        while self.places[0].socket?.readiness.canSend == true {}
+        self.send(Ping(), to: self.places[0])
     }
 }
