@@ -236,6 +236,7 @@ let package = Package(
             path: "Tests/Performance/PingPong",
             linkerSettings: [.linkedLibrary("zmq")]
         ),
+        .executableTarget(name: "heartbeats", path: "Tests/Performance/Heartbeats"),
         .executableTarget(
             name: "roost-bench",
             dependencies: [

@@ -150,7 +150,8 @@ extension Fleet {
     /// Why no worker will ever take the call; `nil` if one may yet.
     private func hopeless(_ call: Call, _ target: Target?) -> InferenceError? {
         guard let target, !target.candidates.isEmpty else {
-            let isKnown = self.discovery.hasList && self.discovery.isComplete
+            // A list without any worker is that of a fleet which is being started.
+            let isKnown = self.discovery.isComplete && !self.discovery.records.isEmpty
             return isKnown ? self.unknownModel(call) : nil
         }
         // Everyone who serves the model has refused it: to ask again would not change that.
@@ -170,8 +171,6 @@ extension Fleet {
             message =
                 "model '\(call.request.model)' has no version \(call.request.version); the fleet has "
                 + versions.map(String.init).joined(separator: ", ")
-        } else if models.isEmpty {
-            message = "no worker serves model '\(call.request.model)': no worker is registered"
         } else {
             let names = Set(models.map(\.name)).sorted().prefix(8).joined(separator: ", ")
             message = "no worker serves model '\(call.request.model)'; the fleet serves \(names)"
@@ -273,7 +272,8 @@ extension Fleet {
     }
 
     private var whyNoWorker: String {
-        self.discovery.hasList ? "" : ": no broker answered at \(self.discovery.broker)"
+        if !self.discovery.hasList { return ": no broker answered at \(self.discovery.broker)" }
+        return self.discovery.records.isEmpty ? ": no worker is registered" : ""
     }
 
     /// Nobody has ever told us of a worker: calls need not wait for their deadline to hear that.

@@ -29,10 +29,9 @@ final class ExecutorPool: Sendable {
 
     /// The engines' kernels want more than the 2 MiB that some systems give a thread.
     private static let stackBytes = 8 << 20
-    /// A finished job waits for others that long at most before it is handed back: with models of
-    /// a few microseconds one wake-up then serves many answers, with others it never waits. It
-    /// waits for executions of the same model only.
-    private static let gatherLimit: Duration = .microseconds(20)
+    /// Answers of models that have lately taken no longer than this, in nanoseconds, are handed back together: one
+    /// wake-up of the reactor then serves many. Other answers do not wait.
+    private static let gatherLimit: Int64 = 20_000
     private static let gatherMax = WireLimits.bundleMax
 
     init(_ configuration: WorkerConfiguration, sender: InstanceID, finished: @escaping Finished) {
@@ -152,21 +151,39 @@ final class ExecutorPool: Sendable {
         case stop
     }
 
+    /// What a thread has of a model that it has run.
+    private struct Running {
+        let lane: any Lane
+        /// The longest of the latest executions, in nanoseconds: a longer one counts at once, and
+        /// is forgotten by an eighth with each that follows.
+        private(set) var longest: Int64 = 0
+
+        init(lane: any Lane) { self.lane = lane }
+
+        mutating func record(_ nanoseconds: Int64) {
+            self.longest = max(nanoseconds, self.longest - self.longest >> 3)
+        }
+    }
+
     private func run() {
-        var lanes: [ObjectIdentifier: any Lane] = [:]
+        var running: [ObjectIdentifier: Running] = [:]
         var done: [Job] = []
         var gathering = Moment.never
         while true {
             switch self.step(mayWait: done.isEmpty) {
             case .run(let job, let now, let load):
-                // How long another model takes is not known: what is done does not wait for it.
-                if let last = done.last, last.model !== job.model { self.flush(&done) }
-                self.execute(job, now: now, load: load, lanes: &lanes)
+                let id = ObjectIdentifier(job.model)
+                // What is done waits only for a model that is known to be quick.
+                if (running[id]?.longest ?? .max) > Self.gatherLimit { self.flush(&done) }
+                self.execute(job, now: now, load: load, running: &running)
                 let finished = Moment(nanoseconds: Reactor.monotonicNanoseconds())
+                running[id]?.record(finished.nanoseconds - now.nanoseconds)
                 self.state.withLock { $0.scheduler.finish(now: finished) }
                 if done.isEmpty { gathering = now }
                 done.append(job)
-                if finished - gathering >= Self.gatherLimit || done.count >= Self.gatherMax {
+                if finished.nanoseconds - gathering.nanoseconds >= Self.gatherLimit
+                    || done.count >= Self.gatherMax
+                {
                     self.flush(&done)
                 }
             case .expired(let job):
@@ -176,6 +193,7 @@ final class ExecutorPool: Sendable {
                     sender: self.sender
                 )
                 done.append(job)
+                self.flush(&done)
             case .nothing:
                 if done.isEmpty { self.wakeups.wait() } else { self.flush(&done) }
             case .stop:
@@ -208,16 +226,16 @@ final class ExecutorPool: Sendable {
         _ job: Job,
         now: Moment,
         load: Int,
-        lanes: inout [ObjectIdentifier: any Lane]
+        running: inout [ObjectIdentifier: Running]
     ) {
         let id = ObjectIdentifier(job.model)
         do throws(EngineError) {
             let lane: any Lane
-            if let known = lanes[id] {
-                lane = known
+            if let known = running[id] {
+                lane = known.lane
             } else {
                 lane = try job.model.session.makeLane()
-                lanes[id] = lane
+                running[id] = Running(lane: lane)
             }
             job.execute(on: lane, started: now, load: load, sender: self.sender)
         } catch {

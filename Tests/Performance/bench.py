@@ -1,0 +1,266 @@
+#!/usr/bin/env python3
+"""`make bench`: Roost against a C ping-pong and against the bare engine, in one interleaved run.
+
+Machines are noisy and drift, so everything is measured in turns, A B A B, and compared by ratio;
+the table shows medians over the rounds. Where there are two cores the calling end is pinned to the
+first and the serving end to the second: unpinned, the scheduler decides from run to run whether
+both share one. Each figure's goal and stretch stand in the table.
+
+    python3 Tests/Performance/bench.py [--rounds N] [--seconds S] [--only WORD] [--build DIR]
+"""
+
+import argparse
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+MODELS = os.path.join(ROOT, "examples", "models")
+CORES = sorted(os.sched_getaffinity(0))
+CALLER, SERVER = (CORES[0], CORES[1]) if len(CORES) > 1 else (CORES[0], CORES[0])
+
+
+class Bench:
+    def __init__(self, arguments):
+        self.seconds = arguments.seconds
+        self.rounds = arguments.rounds
+        self.build = arguments.build
+        self.children = []
+        self.rows = []
+
+    def program(self, name):
+        return os.path.join(self.build, name)
+
+    def pinned(self, core, command):
+        return ["taskset", "-c", str(core)] + command
+
+    def serve(self, command, core=SERVER):
+        """Starts a serving end and returns the first line that it prints: its endpoint."""
+        child = subprocess.Popen(
+            self.pinned(core, command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.children.append(child)
+        line = child.stdout.readline().strip()
+        if not line:
+            sys.exit(f"bench: {' '.join(command)} did not start")
+        return child, line
+
+    def stop(self, child):
+        child.stdin.close()
+        child.terminate()
+        try:
+            child.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        self.children.remove(child)
+
+    def call(self, command, core=CALLER):
+        """Runs a calling end; the numbers of the one line it prints."""
+        done = subprocess.run(
+            self.pinned(core, command),
+            capture_output=True,
+            text=True,
+            timeout=60 + 5 * self.seconds,
+        )
+        if done.returncode != 0:
+            sys.exit(f"bench: {' '.join(command)}: {done.stderr.strip()}")
+        return [float(word) for word in done.stdout.split()]
+
+    def progress(self, text):
+        if sys.stderr.isatty():
+            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+    def row(self, what, ours, floor, ratio, goal, stretch, lower=True, unit=""):
+        """A line of the table. `ratio` is what the goal is about, if there is one."""
+        value = ratio if ratio is not None else ours
+        better = (lambda bound: value <= bound) if lower else (lambda bound: value >= bound)
+        verdict = "stretch" if better(stretch) else "goal" if better(goal) else "MISSED"
+        self.rows.append((what, ours, floor, ratio, goal, stretch, verdict, unit))
+
+    # The measurements.
+
+    def network(self):
+        """The full path with an identity model against DEALER/ROUTER in C."""
+        pong, c_end = self.serve([self.program("pingpong"), "serve"])
+        host, broker = self.serve([self.program("roost-bench"), "host"])
+        seconds = str(self.seconds)
+
+        def c(size, reply, window):
+            return self.call(
+                [self.program("pingpong"), "call", c_end, str(size), str(reply), str(window), seconds, "1"]
+            )
+
+        def ours(size, window, mode):
+            return self.call(
+                [self.program("roost-bench"), "call", broker, str(size), str(window), seconds, mode]
+            )
+
+        kinds = {
+            "c1": lambda: c(64, 64, 1),
+            "executor1": lambda: ours(64, 1, "executor"),
+            "pool1": lambda: ours(64, 1, "pool"),
+            "c64": lambda: c(64, 64, 64),
+            "executor64": lambda: ours(64, 64, "executor"),
+            "pool64": lambda: ours(64, 64, "pool"),
+            "big_c": lambda: c(602112, 64, 1),
+            "big": lambda: ours(602112, 1, "executor"),
+        }
+        results = {kind: [] for kind in kinds}
+        for turn in range(self.rounds):
+            for kind, measure in kinds.items():
+                self.progress(f"round {turn + 1} of {self.rounds}: {kind}")
+                results[kind].append(measure())
+        self.stop(pong)
+        self.stop(host)
+
+        def compare(what, kind, floor, column, goal, stretch, lower, unit):
+            pairs = zip(results[kind], results[floor])
+            ratio = statistics.median(a[column] / b[column] for a, b in pairs)
+            median = {
+                name: statistics.median(line[column] for line in results[name])
+                for name in (kind, floor)
+            }
+            self.row(what, median[kind], median[floor], ratio, goal, stretch, lower, unit)
+
+        compare("64 B, one at a time, p50, on the executor", "executor1", "c1", 1, 1.35, 1.15, True, "us")
+        compare("64 B, one at a time, p50, on the pool", "pool1", "c1", 1, 1.7, 1.4, True, "us")
+        compare("64 B, 64 in flight, on the executor", "executor64", "c64", 0, 0.45, 0.6, False, "/s")
+        compare("64 B, 64 in flight, on the pool", "pool64", "c64", 0, 0.28, 0.4, False, "/s")
+        compare("602112 B one way, p50", "big", "big_c", 1, 1.2, 1.05, True, "us")
+        outside = statistics.median(line[1] for line in results["executor1"])
+        self.row("outside the model, one request, p50", outside, None, None, 100, 70, True, "us")
+
+    def engine(self):
+        """The digits model through the fleet against the engine in a loop, on the worker's core."""
+        host, broker = self.serve([self.program("roost-bench"), "host", "--models", MODELS])
+        bench = self.program("roost-bench")
+        seconds = str(self.seconds)
+        bare, fleet = [], []
+        for turn in range(self.rounds):
+            self.progress(f"round {turn + 1} of {self.rounds}: digits")
+            bare.append(self.call([bench, "engine", MODELS, "1", seconds], core=SERVER))
+            fleet.append(self.call([bench, "digits", broker, "64", seconds]))
+        self.stop(host)
+        ratio = statistics.median(a[0] / b[0] for a, b in zip(fleet, bare))
+        ours = statistics.median(line[0] for line in fleet)
+        floor = statistics.median(line[0] for line in bare)
+        self.row("digits, 64 in flight, against the engine", ours, floor, ratio, 0.5, 0.7, False, "/s")
+
+    def codec(self):
+        text = subprocess.run(
+            self.pinned(CALLER, [self.program("roost-codec-bench")]),
+            capture_output=True,
+            text=True,
+            timeout=120,
+        ).stdout
+        match = re.search(r"^INFER, 1 input of 64 B: encode, view\s+([\d.]+)", text, re.M)
+        if not match:
+            sys.exit(f"bench: roost-codec-bench printed no line for INFER:\n{text}")
+        self.row("header of a request: encode + view", float(match[1]), None, None, 350, 100, True, "ns")
+
+    def broker(self):
+        """Heartbeats over 1000 connections, and the memory of an idle broker."""
+        command = [self.program("roost-broker"), "--listen", "tcp://127.0.0.1:*"]
+        rates = []
+        resident = None
+        for turn in range(self.rounds):
+            self.progress(f"round {turn + 1} of {self.rounds}: broker")
+            child, line = self.serve(command)
+            endpoint = line.rsplit("//", 1)[1]
+            if resident is None:
+                time.sleep(1)  # Idle for a second, not in the middle of its start.
+                with open(f"/proc/{child.pid}/status") as status:
+                    resident = int(re.search(r"VmRSS:\s+(\d+)", status.read())[1]) / 1024
+            rates.append(
+                self.call(
+                    [self.program("heartbeats"), endpoint, "1000", "32", str(max(self.seconds, 2))]
+                )[0]
+            )
+            self.stop(child)
+        rate = statistics.median(rates)
+        self.row("broker: heartbeats, 1000 connections", rate, None, None, 300e3, 500e3, False, "/s")
+        self.row("broker: memory when idle", resident, None, None, 20, 12, True, "MiB")
+
+    def start(self):
+        """From the start of a worker's process to its READY with the digits model."""
+        broker, line = self.serve(
+            [self.program("roost-broker"), "--listen", "tcp://127.0.0.1:*"]
+        )
+        times = []
+        for turn in range(max(self.rounds, 7)):
+            self.progress(f"worker start {turn + 1}")
+            began = time.monotonic()
+            child, ready = self.serve(
+                [
+                    self.program("roost-worker"),
+                    MODELS,
+                    "--broker",
+                    line.split()[-1],
+                    "--listen",
+                    "tcp://127.0.0.1:*",
+                ]
+            )
+            while not ready.startswith("ready"):
+                ready = child.stdout.readline()
+                if not ready:
+                    sys.exit("bench: roost-worker did not become ready")
+            times.append((time.monotonic() - began) * 1e3)
+            self.stop(child)
+        self.stop(broker)
+        self.row("worker: start to READY with digits", statistics.median(times), None, None, 300, 120, True, "ms")
+
+    # The table.
+
+    def table(self):
+        self.progress("")
+        head = ("what", "Roost", "floor", "ratio", "goal", "stretch", "reached")
+        lines = [head]
+        for what, ours, floor, ratio, goal, stretch, verdict, unit in self.rows:
+            form = (lambda x: f"{x:,.0f}") if unit == "/s" or unit == "ns" else (lambda x: f"{x:.1f}")
+            bound = (lambda x: f"{x:g}x") if ratio is not None else (lambda x: f"{x:,.0f} {unit}")
+            lines.append(
+                (
+                    what,
+                    f"{form(ours)} {unit}",
+                    f"{form(floor)} {unit}" if floor is not None else "",
+                    f"{ratio:.2f}x" if ratio is not None else "",
+                    bound(goal),
+                    bound(stretch),
+                    verdict,
+                )
+            )
+        widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+        for number, line in enumerate(lines):
+            cells = [line[0].ljust(widths[0])]
+            cells += [cell.rjust(width) for cell, width in zip(line[1:], widths[1:])]
+            print("  ".join(cells).rstrip())
+            if number == 0:
+                print("  ".join("-" * width for width in widths))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=1.0, help="length of one measurement")
+    parser.add_argument("--only", help="network, engine, codec, broker or start")
+    parser.add_argument("--build", default=os.path.join(ROOT, ".build", "release"))
+    arguments = parser.parse_args()
+    bench = Bench(arguments)
+    try:
+        for part in (bench.network, bench.engine, bench.codec, bench.broker, bench.start):
+            if arguments.only in (None, part.__name__):
+                part()
+    finally:
+        for child in list(bench.children):
+            bench.stop(child)
+    where = "one core" if CALLER == SERVER else f"calling end on core {CALLER}, serving end on {SERVER}"
+    print(f"{bench.rounds} rounds of {bench.seconds:g} s, interleaved, medians; {where}\n")
+    bench.table()
+
+
+if __name__ == "__main__":
+    main()
