@@ -31,7 +31,7 @@ final class ExecutorPool: Sendable {
     private static let stackBytes = 8 << 20
     /// Answers of models that have lately taken no longer than this, in nanoseconds, are handed back together: one
     /// wake-up of the reactor then serves many. Other answers do not wait.
-    private static let gatherLimit: Int64 = 20_000
+    private static let gatherLimit: Int64 = 100_000
     private static let gatherMax = WireLimits.bundleMax
 
     init(_ configuration: WorkerConfiguration, sender: InstanceID, finished: @escaping Finished) {

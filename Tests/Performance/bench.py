@@ -164,7 +164,7 @@ class Bench:
 
     def broker(self):
         """Heartbeats over 1000 connections, and the memory of an idle broker."""
-        command = [self.program("roost-broker"), "--listen", "tcp://127.0.0.1:*"]
+        command = [self.program("roost-broker"), "--listen", "tcp://127.0.0.1:*", "--log-level", "error"]
         rates = []
         resident = None
         for turn in range(self.rounds):
@@ -188,7 +188,7 @@ class Bench:
     def start(self):
         """From the start of a worker's process to its READY with the digits model."""
         broker, line = self.serve(
-            [self.program("roost-broker"), "--listen", "tcp://127.0.0.1:*"]
+            [self.program("roost-broker"), "--listen", "tcp://127.0.0.1:*", "--log-level", "error"]
         )
         times = []
         for turn in range(max(self.rounds, 7)):
@@ -198,6 +198,8 @@ class Bench:
                 [
                     self.program("roost-worker"),
                     MODELS,
+                    "--log-level",
+                    "error",
                     "--broker",
                     line.split()[-1],
                     "--listen",
