@@ -1,4 +1,5 @@
 public import RoostWire
+internal import Synchronization
 package import ZeroMQ
 
 /// A service's way to the fleet: asks the broker once who serves what, then talks to the workers
@@ -23,6 +24,7 @@ package import ZeroMQ
 public final class FleetClient: Sendable {
     let fleet: Fleet
     private let configuration: ClientConfiguration
+    private let isClosed = Atomic(false)
 
     /// A client of the fleet that those brokers know; the next one is asked when one is lost.
     ///
@@ -56,6 +58,8 @@ public final class FleetClient: Sendable {
     }
 
     deinit {
+        // The reactor of a closed client may have been stopped, and would keep the post for ever.
+        guard !self.isClosed.load(ordering: .relaxed) else { return }
         // The sockets keep the fleet alive, and it them, until they are closed.
         let fleet = self.fleet
         fleet.reactor.post { fleet.assumeIsolated { $0.close() } }
@@ -147,7 +151,10 @@ public final class FleetClient: Sendable {
     }
 
     /// Ends every call with the error `closed`, and every connection. Calling it again is harmless.
-    public func close() async { await self.fleet.close() }
+    public func close() async {
+        await self.fleet.close()
+        self.isClosed.store(true, ordering: .relaxed)
+    }
 
     private func ask(
         _ question: Call.Question,
