@@ -54,6 +54,8 @@ package final class Reactor: @unchecked Sendable {
     private var dirty: [Socket] = []
     private var drained: [Socket] = []
     private var timers: [Timer?] = []
+    /// No timer is due before; it may be that none is due then.
+    private var nextDeadline = Int64.max
     private var flushes: [any FlushHandler] = []
 
     private static let wakeToken = UInt64.max
@@ -252,7 +254,10 @@ extension Reactor {
     }
 
     /// When the timer shall fire next, in monotonic nanoseconds; `.max` turns it off.
-    package func setTimer(_ id: Int, at deadline: Int64) { self.timers[id]?.deadline = deadline }
+    package func setTimer(_ id: Int, at deadline: Int64) {
+        self.timers[id]?.deadline = deadline
+        self.nextDeadline = min(self.nextDeadline, deadline)
+    }
 
     package func removeTimer(_ id: Int) { self.timers[id] = nil }
 }
@@ -340,8 +345,9 @@ extension Reactor {
     }
 
     private func fireTimers() {
-        guard !self.timers.isEmpty else { return }
+        guard self.nextDeadline != .max else { return }
         let now = Self.monotonicNanoseconds()
+        guard self.nextDeadline <= now else { return }
         let due = self.timers.indices.lazy
             .compactMap { id in self.timers[id].map { (id: id, deadline: $0.deadline) } }
             .filter { $0.deadline <= now }
@@ -351,14 +357,14 @@ extension Reactor {
             self.timers[id]?.deadline = .max
             timer.handler.timerFired(id, now: now)
         }
+        self.nextDeadline = self.timers.reduce(Int64.max) { min($0, $1?.deadline ?? .max) }
     }
 
     /// Waits for a descriptor, a post or the next timer.
     private func sleep() {
-        let deadline = self.timers.reduce(Int64.max) { min($0, $1?.deadline ?? .max) }
         var timeout: Int32 = -1
-        if deadline != .max {
-            let left = deadline - Self.monotonicNanoseconds()
+        if self.nextDeadline != .max {
+            let left = self.nextDeadline - Self.monotonicNanoseconds()
             // Rounded up, or the loop would spin through the last millisecond.
             timeout = left <= 0 ? 0 : Int32(clamping: (left + 999_999) / 1_000_000)
         }
