@@ -31,7 +31,7 @@ struct WorkerPresenceTests {
         do {
             // On the reactor: an answer that waits for Swift's pool, which other tests keep busy,
             // would come after the worker has given the broker up.
-            try await withTaskExecutorPreference(reactor) {
+            try await withTaskExecutorPreference(reactor.taskExecutor) {
                 _ = try await worker.start()
                 try await body(broker, worker) { events.withLock { $0 } }
             }
