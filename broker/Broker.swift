@@ -109,11 +109,11 @@ package actor Broker {
 
 extension Broker: SocketHandler, TimerHandler {
     nonisolated package func socketReady(slot _: Int) -> Bool {
-        self.assumeIsolated { $0.receive() }
+        self.reactor.assumeIsolated(self) { $0.receive() }
     }
 
     nonisolated package func timerFired(_: Int, now: Int64) {
-        self.assumeIsolated { $0.sweep(now: Moment(nanoseconds: now)) }
+        self.reactor.assumeIsolated(self) { $0.sweep(now: Moment(nanoseconds: now)) }
     }
 
     private func receive() -> Bool {

@@ -62,7 +62,7 @@ final class Call: ReactorWork, @unchecked Sendable {
     }
 
     func perform() {
-        self.fleet.assumeIsolated { $0.start(self) }
+        self.fleet.reactor.assumeIsolated(self.fleet) { $0.start(self) }
     }
 
     /// Encodes the INFER's first frame.
@@ -98,7 +98,7 @@ final class Call: ReactorWork, @unchecked Sendable {
     func cancel() {
         self.fleet.reactor.post { [self] in
             self.isCancelled = true
-            self.fleet.assumeIsolated { $0.cancel(self) }
+            self.fleet.reactor.assumeIsolated(self.fleet) { $0.cancel(self) }
         }
     }
 

@@ -143,15 +143,15 @@ actor Fleet {
 
 extension Fleet: SocketHandler, TimerHandler, FlushHandler {
     nonisolated func flush() {
-        self.assumeIsolated { $0.sendCalls() }
+        self.reactor.assumeIsolated(self) { $0.sendCalls() }
     }
 
     nonisolated func socketReady(slot: Int) -> Bool {
-        self.assumeIsolated { $0.receive(slot: slot) }
+        self.reactor.assumeIsolated(self) { $0.receive(slot: slot) }
     }
 
     nonisolated func timerFired(_: Int, now: Int64) {
-        self.assumeIsolated { $0.tick(now: Moment(nanoseconds: now)) }
+        self.reactor.assumeIsolated(self) { $0.tick(now: Moment(nanoseconds: now)) }
     }
 
     private func receive(slot: Int) -> Bool {

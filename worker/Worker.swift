@@ -240,14 +240,14 @@ package actor Worker {
 
 extension Worker: SocketHandler, TimerHandler {
     nonisolated package func socketReady(slot: Int) -> Bool {
-        self.assumeIsolated { worker in
+        self.reactor.assumeIsolated(self) { worker in
             if slot == worker.socket?.slot { return worker.receiveFromClients() }
             return worker.receiveFromBroker(slot: slot)
         }
     }
 
     nonisolated package func timerFired(_: Int, now: Int64) {
-        self.assumeIsolated { worker in
+        self.reactor.assumeIsolated(self) { worker in
             worker.beat(now: Moment(nanoseconds: now))
             worker.finishDraining()
         }
@@ -272,6 +272,6 @@ private final class FinishedJobs: ReactorWork {
     }
 
     func perform() {
-        self.worker.assumeIsolated { $0.answer(self.jobs) }
+        self.worker.reactor.assumeIsolated(self.worker) { $0.answer(self.jobs) }
     }
 }
