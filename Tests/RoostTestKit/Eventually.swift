@@ -11,8 +11,11 @@ package func eventually(
 ) async throws {
     let clock = SuspendingClock()
     let deadline = clock.now + limit
-    while clock.now < deadline {
+    // Looked at once more after the deadline: on a busy machine the sleep may outlast it.
+    while true {
+        let isOver = clock.now >= deadline
         if try await condition() { return }
+        if isOver { break }
         try await clock.sleep(for: .milliseconds(2))
     }
     throw NeverHappened(description: "within \(limit) it did not happen that \(what)")
