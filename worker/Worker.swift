@@ -111,7 +111,7 @@ package actor Worker {
             endpoint = try self.advertised(bound)
             try self.pool.start(threads: self.configuration.executors)
         } catch {
-            self.close(linger: .zero)
+            self.close()
             throw error
         }
         self.record.endpoints = [endpoint]
@@ -147,13 +147,16 @@ package actor Worker {
         if !self.pool.isIdle {
             await withCheckedContinuation { self.draining = $0 }
         }
-        self.close(linger: .milliseconds(500))
+        // The last answers may be large and the clients' links slow: they have what is left of the
+        // time, and take no more of it than they need.
+        let left = max(self.drainDeadline - self.now, .milliseconds(500))
+        self.close(linger: .milliseconds(500), answers: left)
         self.observe(.drained)
     }
 
     /// Closes at once: requests that wait are dropped, and their clients see the link go.
     package func stop() {
-        self.close(linger: .zero)
+        self.close()
         self.finishDraining()
     }
 
@@ -168,9 +171,11 @@ package actor Worker {
 
     var now: Moment { Moment(nanoseconds: Reactor.monotonicNanoseconds()) }
 
-    private func close(linger: Duration) {
+    /// Closes every socket; what is queued may be sent for `linger` to brokers and for `answers` to
+    /// clients.
+    private func close(linger: Duration = .zero, answers: Duration = .zero) {
         for index in self.brokerLinks.indices { self.depart(index, linger: linger) }
-        self.socket?.close(linger: linger)
+        self.socket?.close(linger: answers)
         self.socket = nil
         self.timer.map(self.reactor.removeTimer)
         self.timer = nil
