@@ -75,6 +75,7 @@ extension Fleet {
                     payloadFrames: FrameHeader.payloadFrames(of:)
                 )
             else { return false }
+            guard !incoming.isBroken else { throw WireError(.badSpan) }
             try incoming.first.withUnsafeBytes { bytes in
                 try self.handle(FrameView(bytes))
             }

@@ -127,6 +127,7 @@ extension Worker {
                     payloadFrames: FrameHeader.payloadFrames(of:)
                 )
             else { return false }
+            guard !incoming.isBroken else { throw WireError(.badSpan) }
             try incoming.first.withUnsafeBytes { bytes in
                 try self.handle(FrameView(bytes), broker: index)
             }

@@ -90,7 +90,8 @@ package struct FrameView {
     /// How many frames of tensors follow.
     package let payloadFrames: Int
 
-    /// Checks magic, version, type and that the frame is exactly as long as its header says.
+    /// Checks magic, version, type, that the frame is exactly as long as its header says, and that
+    /// only messages with tensors have room for them.
     package init(_ frame: UnsafeRawBufferPointer) throws(WireError) {
         var reader = WireReader(frame)
         guard frame.count >= WireLimits.headerBytes else { throw WireError(.truncated) }
@@ -122,6 +123,9 @@ package struct FrameView {
         self.inlineOffset = WireLimits.headerBytes + Self.roundedUp(metaBytes)
         guard frame.count == self.inlineOffset + self.inlineBytes else {
             throw WireError(.trailingBytes)
+        }
+        if !type.carriesTensors {
+            guard self.inlineBytes == 0, self.payloadFrames == 0 else { throw WireError(.badSpan) }
         }
         self.meta = try reader.raw(metaBytes)
     }

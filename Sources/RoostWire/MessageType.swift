@@ -26,4 +26,7 @@ package enum MessageType: UInt8, Sendable, CaseIterable {
     case error = 0x36
     case ping = 0x37
     case pong = 0x38
+
+    /// Whether payload may follow the fields: an inline part, payload frames.
+    package var carriesTensors: Bool { self == .infer || self == .result }
 }

@@ -98,13 +98,13 @@ struct PayloadTiling {
     private var inlineEnd = 0
     private var nextFrame = 1
 
-    /// - Parameter frames: those behind frame 0.
-    init(inlineBytes: Int, frames: [TensorStorage]) throws(WireError) {
-        guard frames.count <= WireLimits.payloadFramesMax else { throw WireError(.tooLong) }
+    /// - Parameter frames: those behind frame 0, which must be as many as it announces.
+    init(_ frame: FrameView, frames: [TensorStorage]) throws(WireError) {
+        guard frames.count == frame.payloadFrames else { throw WireError(.badSpan) }
         for frame in frames where frame.byteCount > WireLimits.frameBytesMax {
             throw WireError(.tooLong)
         }
-        self.inlineBytes = inlineBytes
+        self.inlineBytes = frame.inlineBytes
         self.frames = frames
     }
 

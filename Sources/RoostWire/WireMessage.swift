@@ -12,7 +12,6 @@ extension WireMessage {
     /// Reads the message from a frame 0 of its type.
     package init(_ frame: FrameView) throws(WireError) {
         guard frame.header.type == Self.type else { throw WireError(.badType) }
-        guard frame.inlineBytes == 0, frame.payloadFrames == 0 else { throw WireError(.badSpan) }
         var reader = WireReader(frame.meta)
         self = try Self(from: &reader)
     }

@@ -202,7 +202,6 @@ class Tiling:
     """Descriptors must cover the inline part and the payload frames, in order, without a gap."""
 
     def __init__(self, inline, frames):
-        require(len(frames) <= FRAMES_MAX, "tooLong")
         require(all(len(frame) <= FRAME_MAX for frame in frames), "tooLong")
         self.inline, self.frames, self.end, self.next = inline, frames, 0, 1
 
@@ -315,11 +314,13 @@ def write_result(writer, fields):
 
 # Whole messages.
 
-HEADER = [("flags", "u16"), ("linkSequence", "u64"), ("requestID", "u64"), ("aux", "u64"),
-          ("sender", "instance")]
+FRAMES_OFFSET = 7
+HEADER = [("flags", "u8"), ("payloadFrames", "u8"), ("linkSequence", "u64"), ("requestID", "u64"),
+          ("aux", "u64"), ("sender", "instance")]
 
 
 def decode(frames):
+    """The type, header and fields of one message: frame 0 and the payload frames behind it."""
     require(frames and len(frames[0]) >= HEADER_BYTES, "truncated")
     reader = Reader(frames[0])
     require(reader.u32() == MAGIC, "badMagic")
@@ -327,16 +328,19 @@ def decode(frames):
     kind = reader.u8()
     require(kind in PLAIN or kind in (INFER, RESULT), "badType")
     header = read_value(reader, HEADER)
+    announced = header.pop("payloadFrames")
+    require(announced <= FRAMES_MAX, "tooLong")
     meta_bytes, inline_bytes = reader.u32(), reader.u32()
     require(meta_bytes <= META_MAX and inline_bytes <= INLINE_MAX, "tooLong")
     start = HEADER_BYTES + padded(meta_bytes)
     require(len(frames[0]) == start + inline_bytes, "trailingBytes")
     meta, inline = Reader(reader.raw(meta_bytes)), frames[0][start:]
+    require(kind in (INFER, RESULT) or not (inline or announced), "badSpan")
+    require(len(frames) - 1 == announced, "badSpan")
     if kind == INFER:
         return kind, header, read_infer(meta, inline, frames[1:])
     if kind == RESULT:
         return kind, header, read_result(meta, inline, frames[1:])
-    require(not inline, "badSpan")
     fields = read_value(meta, PLAIN[kind])
     require(kind != 0x11 or fields["part"] < fields["parts"], "badValue")
     return kind, header, fields
@@ -354,11 +358,20 @@ def encode(kind, header, fields):
     writer.u32(MAGIC)
     writer.u8(VERSION)
     writer.u8(kind)
-    write_value(writer, HEADER, header)
+    write_value(writer, HEADER, {**header, "payloadFrames": len(frames)})
     writer.u32(len(meta.data))
     writer.u32(len(inline))
     padding = bytes(padded(len(meta.data)) - len(meta.data))
     return [writer.data + meta.data + padding + inline] + frames
+
+
+def split(frames):
+    """The messages of a bundle (one ZeroMQ message), one by one: lists of frames for decode()."""
+    while frames:
+        require(len(frames[0]) >= HEADER_BYTES, "truncated")
+        end = 1 + frames[0][FRAMES_OFFSET]
+        yield frames[:end]
+        frames = frames[end:]
 
 
 def frames_of(vector):
@@ -386,12 +399,31 @@ def check(vectors):
         except Invalid as error:
             if str(error) != vector["reason"]:
                 failures.append(f"{vector['name']}: {error} instead of {vector['reason']}")
+    for vector in vectors["bundles"]:
+        try:
+            messages = list(split(frames_of(vector)))
+            for message in messages:
+                decode(message)
+        except Invalid as error:
+            failures.append(f"{vector['name']}: refused as {error}")
+            continue
+        if [len(message) for message in messages] != vector["counts"]:
+            failures.append(f"{vector['name']}: split differently")
+    for vector in vectors["invalidBundles"]:
+        try:
+            for message in split(frames_of(vector)):
+                decode(message)
+            failures.append(f"{vector['name']}: taken, though {vector['reason']}")
+        except Invalid as error:
+            if str(error) != vector["reason"]:
+                failures.append(f"{vector['name']}: {error} instead of {vector['reason']}")
     return failures
 
 
 def write_corpus(vectors, directory):
     os.makedirs(directory, exist_ok=True)
-    for vector in vectors["messages"] + vectors["invalid"]:
+    for vector in (vectors["messages"] + vectors["invalid"] + vectors["bundles"]
+                   + vectors["invalidBundles"]):
         frames = frames_of(vector)
         if not frames or len(frames) > 8 or sum(map(len, frames)) > 1 << 16:
             continue
@@ -412,7 +444,8 @@ def main(arguments):
     failures = check(vectors)
     for failure in failures:
         print(failure, file=sys.stderr)
-    print(f"{len(vectors['messages'])} messages, {len(vectors['invalid'])} invalid: "
+    print(f"{len(vectors['messages'])} messages, {len(vectors['invalid'])} invalid, "
+          f"{len(vectors['bundles'])} bundles, {len(vectors['invalidBundles'])} invalid: "
           f"{len(failures)} failures")
     return 1 if failures else 0
 

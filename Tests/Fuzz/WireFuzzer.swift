@@ -3,8 +3,9 @@ import RoostWireTestKit
 
 // Feeds RoostWire's decoders what libFuzzer makes up.
 //
-// An input is: one byte (low three bits: how many payload frames, top bit: repair the header), two
-// bytes of size for each payload frame, frame 0, the payload frames.
+// An input is: one byte (low three bits: how many frames follow frame 0, top bit: repair the
+// header), two bytes of size for each of them, frame 0, the others. The frames are read as one
+// message and as a bundle; without repair a frame 0 may announce what it likes.
 
 @_silgen_name("LLVMFuzzerRunDriver")
 private func runDriver(
@@ -30,7 +31,10 @@ enum WireFuzzer {
 
     static func run(_ input: [UInt8]) {
         var frames = Self.frames(input)
-        if let first = input.first, first & 0x80 != 0 { Self.repair(&frames[0]) }
+        if let first = input.first, first & 0x80 != 0 {
+            Self.repair(&frames[0], payloadFrames: frames.count - 1)
+        }
+        for message in (try? AnyWireMessage.bundle(frames)) ?? [] { Self.touch(message.tensors) }
         guard let message = try? AnyWireMessage(frames: frames) else { return }
         Self.touch(message.tensors)
         // What was accepted can be sent on, and says the same.
@@ -55,11 +59,12 @@ enum WireFuzzer {
     }
 
     /// Makes the header true, so that mutations reach what lies behind it.
-    private static func repair(_ frame: inout [UInt8]) {
+    private static func repair(_ frame: inout [UInt8], payloadFrames: Int) {
         guard frame.count >= WireLimits.headerBytes else { return }
         frame.withUnsafeMutableBytes { bytes in
             bytes.storeBytes(of: FrameHeader.magic.littleEndian, as: UInt32.self)
             bytes[4] = FrameHeader.protocolVersion
+            bytes[7] = UInt8(payloadFrames)
             let space = (bytes.count - WireLimits.headerBytes) & ~7
             let wish = Int(bytes.loadUnaligned(fromByteOffset: 52, as: UInt32.self))
             let inlineBytes = min(wish & ~7, space)

@@ -139,6 +139,8 @@ package actor RawPeer: SocketHandler {
         TensorPayload.forEachFrame(of: message.tensors) { storage, offset, byteCount in
             storage.withUnsafeBytes { frames.append(Array($0[offset..<(offset + byteCount)])) }
         }
+        // Announced, so that they are taken for payload and not for the bundle's next message.
+        if extraFrames > 0 { frames[0][7] += UInt8(extraFrames) }
         frames += Array(repeating: [0], count: extraFrames)
         self.send(frames, to: peer)
     }

@@ -30,6 +30,7 @@ package struct AnyWireMessage: Sendable {
         let rest = frames.dropFirst().map(Self.storage)
         self = try first.withUnsafeBytes { (bytes) throws(WireError) in
             let frame = try FrameView(bytes)
+            guard rest.count == frame.payloadFrames else { throw WireError(.badSpan) }
             let payload = ReceivedPayload(
                 frame: first,
                 inlineOffset: frame.inlineOffset,
@@ -51,6 +52,19 @@ package struct AnyWireMessage: Sendable {
                 throw WireError(.badType)
             }
         }
+    }
+
+    /// Decodes the messages of a bundle: each first frame says where the next message begins.
+    package static func bundle(_ frames: [[UInt8]]) throws(WireError) -> [AnyWireMessage] {
+        var messages: [AnyWireMessage] = []
+        var rest = frames[...]
+        while let first = rest.first {
+            let announced = first.withUnsafeBytes { FrameHeader.payloadFrames(of: $0) }
+            guard let announced else { throw WireError(.truncated) }
+            messages.append(try AnyWireMessage(frames: Array(rest.prefix(1 + announced))))
+            rest = rest.dropFirst(1 + announced)
+        }
+        return messages
     }
 
     private static func storage(_ frame: [UInt8]) -> TensorStorage {

@@ -26,6 +26,82 @@ import Testing
         #expect(Ping().frame(header) == expected)
     }
 
+    @Test("the number of payload frames lies behind the flags")
+    func payloadFramesOffset() throws {
+        for count in [0, 1, 64] {
+            let infer = RawInfer(
+                descriptors: count == 0
+                    ? []
+                    : [
+                        RawDescriptor(
+                            frameCount: UInt16(count),
+                            position: 1,
+                            byteCount: UInt64(count),
+                            dimensions: [UInt64(count)]
+                        )
+                    ],
+                frames: Array(repeating: [7], count: count)
+            )
+            let frames = infer.allFrames
+            #expect(frames[0][7] == UInt8(count))
+            #expect(frames[0].withUnsafeBytes { FrameHeader.payloadFrames(of: $0) } == count)
+            #expect(reason(frames) == nil)
+        }
+    }
+
+    @Test("a frame that is shorter than a header says nothing of payload frames")
+    func payloadFramesOfShort() {
+        for count in 0..<WireLimits.headerBytes {
+            let frame = [UInt8](repeating: 1, count: count)
+            #expect(frame.withUnsafeBytes { FrameHeader.payloadFrames(of: $0) } == nil)
+        }
+    }
+
+    @Test(
+        "frames that are not as many as the header announces are an error",
+        arguments: WireSample.all
+    )
+    func payloadFramesDisagree(sample: WireSample) {
+        let frames = sample.message.frames
+        let announced = Int(frames[0][7])
+        #expect(announced == frames.count - 1)
+        for count in 0...64 where count != announced {
+            var changed = frames
+            changed[0][7] = UInt8(count)
+            #expect(reason(changed) == .badSpan)
+        }
+        #expect(reason(frames + [[]]) == .badSpan)
+        // Announced and there, but no descriptor's.
+        var more = frames + [[]]
+        more[0][7] += 1
+        #expect(reason(more) == .badSpan)
+    }
+
+    @Test("the decoders of tensors look at the frames themselves, not at their receiver's count")
+    func decodersCount() throws {
+        let storage = TensorStorage(byteCount: 0)
+        for sample in WireSample.all where sample.message.header.type.carriesTensors {
+            let frames = sample.message.frames
+            let rest = Array(repeating: storage, count: frames.count)
+            frames[0].withUnsafeBytes { bytes in
+                let error = #expect(throws: WireError.self) {
+                    let view = try FrameView(bytes)
+                    guard view.header.type == .result else {
+                        _ = try InferView(view, payload: rest)
+                        return
+                    }
+                    let payload = ReceivedPayload(
+                        frame: storage,
+                        inlineOffset: view.inlineOffset,
+                        frames: rest
+                    )
+                    _ = try InferReply(view, payload: payload)
+                }
+                #expect(error?.reason == .badSpan)
+            }
+        }
+    }
+
     @Test("what is not ours is refused, and the reason says why")
     func refused() {
         #expect(reason(self.ping) == nil)
@@ -59,7 +135,7 @@ import Testing
         let metaBytes = Int(bytes[48]) | Int(bytes[49]) << 8
         let end = 56 + FrameView.roundedUp(metaBytes)
         for count in 0..<metaBytes {
-            var frame = RawFrame(type: sample.message.header.type)
+            var frame = RawFrame(type: sample.message.header.type, payloadFrames: bytes[7])
             frame.meta = Array(bytes[56..<(56 + count)])
             frame.inline = Array(bytes[end...])
             #expect(reason([frame.bytes] + sample.message.frames.dropFirst()) != nil)
@@ -100,5 +176,35 @@ import Testing
         var frame = self.ping
         frame.inline = [UInt8](repeating: 0, count: 8)
         #expect(reason(frame) == .badSpan)
+        // Whatever the type, and whether or not its fields are looked at.
+        for type in MessageType.allCases where !type.carriesTensors {
+            let bytes = RawFrame(type: type, payloadFrames: 1).bytes
+            let error = #expect(throws: WireError.self) {
+                try bytes.withUnsafeBytes { _ = try FrameView($0) }
+            }
+            #expect(error?.reason == .badSpan)
+        }
+    }
+
+    @Test("messages one behind another are told apart, in any mixture")
+    func bundle() throws {
+        var random = SplitMix(seed: 3)
+        for _ in 0..<20 {
+            let samples = WireSample.all.shuffled(using: &random)
+            let messages = try AnyWireMessage.bundle(samples.flatMap(\.message.frames))
+            #expect(messages == samples.map(\.message))
+        }
+    }
+
+    @Test("a bundle that ends inside a message is an error", arguments: WireSample.all)
+    func bundleCut(sample: WireSample) {
+        let frames = Ping().frame(FrameHeader(.ping, sender: WireSample.sender))
+        for count in 1..<sample.message.frames.count {
+            let bundle = [frames] + sample.message.frames.prefix(count)
+            #expect(throws: WireError.self) { try AnyWireMessage.bundle(bundle) }
+        }
+        #expect(throws: WireError.self) {
+            try AnyWireMessage.bundle(sample.message.frames + [[1, 2, 3]])
+        }
     }
 }

@@ -32,6 +32,13 @@ import Testing
     func payloadFrames() {
         #expect(reason(self.infer(frames: 64, of: 1)) == nil)
         #expect(reason(self.infer(frames: 65, of: 1)) == .tooLong)
+        // The header's number alone is enough.
+        for (count, expected) in [(64, .badSpan), (65, .tooLong), (255, .tooLong)]
+            as [(UInt8, WireError.Reason)]
+        {
+            #expect(reason(RawInfer(payloadFrames: count)) == expected)
+            #expect(reason(RawFrame(type: .ping, payloadFrames: count)) == expected)
+        }
     }
 
     @Test("a payload frame takes 1 MiB and no more")

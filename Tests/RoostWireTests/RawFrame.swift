@@ -7,7 +7,8 @@ struct RawFrame {
     var magic = FrameHeader.magic
     var version = FrameHeader.protocolVersion
     var typeNumber: UInt8?
-    var flags: UInt16 = 0
+    var flags: UInt8 = 0
+    var payloadFrames: UInt8 = 0
     /// The meta part, without padding.
     var meta: [UInt8] = []
     var inline: [UInt8] = []
@@ -21,6 +22,7 @@ struct RawFrame {
         writer.integer(self.version)
         writer.integer(self.typeNumber ?? self.type.rawValue)
         writer.integer(self.flags)
+        writer.integer(self.payloadFrames)
         for word in [1, 2, 3, 4, 5] as [UInt64] { writer.integer(word) }
         writer.integer(self.metaBytes ?? UInt32(self.meta.count))
         writer.integer(self.inlineBytes ?? UInt32(self.inline.count))
@@ -76,6 +78,8 @@ struct RawInfer {
     var inline: [UInt8] = []
     var frames: [[UInt8]] = []
     var trailing: [UInt8] = []
+    /// What the header says of the frames, if not the truth.
+    var payloadFrames: UInt8?
 
     var frame: RawFrame {
         var writer = ByteWriter()
@@ -86,7 +90,12 @@ struct RawInfer {
         writer.string(self.model)
         for descriptor in self.descriptors { descriptor.write(to: &writer) }
         for name in self.outputs { writer.string(name) }
-        return RawFrame(type: .infer, meta: writer.bytes + self.trailing, inline: self.inline)
+        return RawFrame(
+            type: .infer,
+            payloadFrames: self.payloadFrames ?? UInt8(self.frames.count),
+            meta: writer.bytes + self.trailing,
+            inline: self.inline
+        )
     }
 
     var allFrames: [[UInt8]] { [self.frame.bytes] + self.frames }
@@ -96,6 +105,16 @@ struct RawInfer {
 func reason(_ frames: [[UInt8]]) -> WireError.Reason? {
     do throws(WireError) {
         _ = try AnyWireMessage(frames: frames)
+        return nil
+    } catch {
+        return error.reason
+    }
+}
+
+/// What is wrong with a bundle; `nil` if it holds whole messages.
+func bundleReason(_ frames: [[UInt8]]) -> WireError.Reason? {
+    do throws(WireError) {
+        _ = try AnyWireMessage.bundle(frames)
         return nil
     } catch {
         return error.reason

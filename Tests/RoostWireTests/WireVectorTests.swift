@@ -20,11 +20,16 @@ import Testing
     @Test("no vector of an invalid message is taken")
     func invalid() {
         for (name, frames) in WireVectors.invalid { #expect(reason(frames) != nil, "\(name)") }
+        for (name, frames) in WireVectors.invalidBundles {
+            #expect(bundleReason(frames) != nil, "\(name)")
+        }
     }
 
     @Test("names of vectors are used once")
     func names() {
-        let names = WireVectors.invalid.map(\.0) + WireSample.all.map(\.name)
+        let names =
+            WireVectors.invalid.map(\.0) + WireVectors.invalidBundles.map(\.0)
+            + WireVectors.bundles.map(\.0) + WireSample.all.map(\.name)
         #expect(Set(names).count == names.count)
     }
 

@@ -26,6 +26,14 @@ extension WireVectors {
                 [RawFrame(type: .ping, metaBytes: .max, inlineBytes: .max).bytes]
             ),
             ("inline-without-tensors", [RawFrame(type: .ping, inline: Self.eight).bytes]),
+            (
+                "payload-frame-without-tensors",
+                [RawFrame(type: .ping, payloadFrames: 1).bytes, Self.eight]
+            ),
+            ("payload-frame-announced-by-ping", [RawFrame(type: .ping, payloadFrames: 1).bytes]),
+            ("payload-frame-behind-ping", [ping, Self.eight]),
+            ("payload-frames-of-sixty-five", [RawFrame(type: .infer, payloadFrames: 65).bytes]),
+            ("payload-frames-of-all-ones", [RawFrame(type: .ping, payloadFrames: .max).bytes]),
         ]
     }
 
@@ -103,6 +111,15 @@ extension WireVectors {
                 frames: frames
             ).allFrames
         }
+        /// The header says `announced`, the descriptor `described`; 0 of those: no descriptor.
+        func announced(_ announced: UInt8, _ described: UInt16, _ frames: [[UInt8]]) -> [[UInt8]] {
+            RawInfer(
+                descriptors: described == 0
+                    ? [] : [RawDescriptor(frameCount: described, position: 1)],
+                frames: frames,
+                payloadFrames: announced
+            ).allFrames
+        }
         func inline(_ positions: [UInt32], _ bytes: [UInt8]) -> [[UInt8]] {
             RawInfer(
                 descriptors: positions.map { RawDescriptor(position: $0) },
@@ -120,6 +137,11 @@ extension WireVectors {
             ("frame-gap", framed(2, 1, [Self.eight, Self.eight])),
             ("frame-left-over", framed(1, 1, [Self.eight, []])),
             ("frame-too-short", framed(1, 1, [[1, 2, 3]])),
+            ("frames-fewer-than-announced", announced(2, 1, [Self.eight])),
+            ("frames-more-than-announced", announced(1, 1, [Self.eight, []])),
+            ("frames-announced-by-none", announced(0, 1, [Self.eight])),
+            ("frames-announced-for-none", announced(1, 0, [Self.eight])),
+            ("frames-described-not-announced", announced(1, 2, [Self.eight])),
             ("frames-over-limit", framed(1, 65, Array(repeating: [], count: 65))),
         ]
     }

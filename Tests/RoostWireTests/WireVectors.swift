@@ -25,6 +25,8 @@ enum WireVectors {
             ("protocolVersion", .number(Int(FrameHeader.protocolVersion))),
             ("messages", .list(messages)),
             ("invalid", .list(invalid)),
+            ("bundles", .list(try Self.bundles.map(Self.bundle))),
+            ("invalidBundles", .list(Self.invalidBundles.map(Self.invalidBundle))),
         ])
         return document.text() + "\n"
     }
@@ -62,7 +64,70 @@ enum WireVectors {
         ])
     }
 
+    private static func bundle(_ name: String, _ frames: [[UInt8]]) throws -> JSONText {
+        _ = try AnyWireMessage.bundle(frames)
+        var counts: [Int] = []
+        while counts.reduce(0, +) < frames.count {
+            counts.append(1 + Int(frames[counts.reduce(0, +)][7]))
+        }
+        return .object([
+            ("name", .string(name)),
+            // How many frames each of the messages has.
+            ("counts", .list(counts.map(JSONText.number))),
+            ("frames", .list(frames.map(JSONText.hex))),
+        ])
+    }
+
+    private static func invalidBundle(_ name: String, _ frames: [[UInt8]]) -> JSONText {
+        .object([
+            ("name", .string(name)),
+            ("reason", .string(bundleReason(frames).map { "\($0)" } ?? "none")),
+            ("frames", .list(frames.map(JSONText.hex))),
+        ])
+    }
+
     private static let eight = [UInt8](0..<8)
+
+    static var bundles: [(String, [[UInt8]])] {
+        let ping = RawFrame(type: .ping).bytes
+        let inline = RawInfer(descriptors: [RawDescriptor()], inline: Self.eight).allFrames
+        let framed = RawInfer(
+            descriptors: [RawDescriptor(frameCount: 2, position: 1)],
+            frames: [[0, 1, 2], [3, 4, 5, 6, 7]]
+        ).allFrames
+        return [
+            ("bundle-of-one", framed),
+            ("bundle-of-plain", [ping, ping, ping]),
+            ("bundle-framed-first", framed + inline),
+            ("bundle-framed-last", inline + framed),
+            ("bundle-mixed", framed + [ping] + framed + inline + [ping]),
+        ]
+    }
+
+    /// Bundles that hold something else than whole messages.
+    static var invalidBundles: [(String, [[UInt8]])] {
+        let ping = RawFrame(type: .ping).bytes
+        let framed = RawInfer(
+            descriptors: [RawDescriptor(frameCount: 2, position: 1)],
+            frames: [[0, 1, 2], [3, 4, 5, 6, 7]]
+        ).allFrames
+        var greedy = framed
+        greedy[0][7] = 3
+        var modest = framed
+        modest[0][7] = 1
+        return [
+            ("bundle-ends-in-payload", [ping] + framed.dropLast()),
+            ("bundle-empty-frame", [ping, []]),
+            ("bundle-short-frame", [ping, Array(ping.prefix(55))]),
+            ("bundle-of-strangers", [ping, [UInt8](repeating: 0x58, count: 56)]),
+            ("bundle-takes-the-next", greedy + [ping]),
+            ("bundle-leaves-a-frame", modest + [ping]),
+            (
+                "bundle-plain-with-payload",
+                [RawFrame(type: .ping, payloadFrames: 1).bytes, Self.eight, ping]
+            ),
+        ]
+    }
 
     private static var messages: [(String, [[UInt8]], Bool)] {
         let samples = WireSample.all.map { ($0.name, $0.message.frames, true) }
@@ -96,7 +161,7 @@ enum WireVectors {
             ),
             (
                 "ping-newer-peer",
-                [RawFrame(type: .ping, flags: 0xfff0, meta: [9, 9, 9, 9, 9]).bytes],
+                [RawFrame(type: .ping, flags: 0xf0, meta: [9, 9, 9, 9, 9]).bytes],
                 false
             ),
             (

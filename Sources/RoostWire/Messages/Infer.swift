@@ -71,7 +71,7 @@ package struct InferView {
         else { throw WireError(.tooLong) }
         self.model = try reader.text()
         self.rest = UnsafeRawBufferPointer(rebasing: frame.meta[reader.offset...])
-        var tiling = try PayloadTiling(inlineBytes: frame.inlineBytes, frames: payload)
+        var tiling = try PayloadTiling(frame, frames: payload)
         for _ in 0..<self.inputCount { try tiling.check(TensorDescriptor(from: &reader)) }
         try tiling.finish()
         for _ in 0..<self.outputCount { _ = try reader.text() }

@@ -59,7 +59,7 @@ package struct InferReply: TensorMessage {
         )
         let count = Int(try reader.integer(UInt16.self))
         guard count <= WireLimits.tensorsMax else { throw WireError(.tooLong) }
-        var tiling = try PayloadTiling(inlineBytes: frame.inlineBytes, frames: payload.frames)
+        var tiling = try PayloadTiling(frame, frames: payload.frames)
         var outputs: [NamedTensors.Element] = []
         outputs.reserveCapacity(count)
         for _ in 0..<count {
