@@ -137,9 +137,14 @@ public final class FleetClient: Sendable {
 
     /// The workers that are known now, by name; waits for the first list.
     ///
-    /// Throws if no broker answers within ``ClientConfiguration/discoveryTimeout``.
+    /// Throws if no broker answers within ``ClientConfiguration/discoveryTimeout``, and if the client
+    /// was closed.
     public func workers() async throws(RoostError) -> [WorkerStatus] {
-        guard await self.fleet.waitForList(timeout: self.configuration.discoveryTimeout) else {
+        let hasList = await self.fleet.waitForList(timeout: self.configuration.discoveryTimeout)
+        guard await !self.fleet.isClosed else {
+            throw RoostError(.stopped, "the client was closed")
+        }
+        guard hasList else {
             let broker = await self.fleet.discovery.broker
             throw RoostError(
                 .brokerUnreachable,

@@ -348,9 +348,23 @@ struct FleetClientTests {
             }
             let error = await #expect(throws: InferenceError.self) { try await self.ask(client) }
             #expect(error?.code == .closed)
+            let refused = await #expect(throws: RoostError.self) { try await client.workers() }
+            #expect(refused?.code == .stopped)
+            #expect(refused?.message == "the client was closed")
             await client.close()
             gate.open(30)
         }
+    }
+
+    @Test("closing ends the wait for a list of workers, and says so")
+    func closeWhileListing() async throws {
+        // Nobody listens there.
+        let client = try FleetClient(brokers: [try Endpoint("tcp://127.0.0.1:1")])
+        let task = Task { try await client.workers() }
+        try await eventually("it waits") { await client.fleet.listWaiters.count == 1 }
+        await client.close()
+        let error = await #expect(throws: RoostError.self) { try await task.value }
+        #expect(error?.code == .stopped)
     }
 
     @Test("as many calls wait as the bound says; the next fails at once")
