@@ -74,6 +74,7 @@ package actor Broker {
             throw .cannotBind(
                 self.configuration.endpoint,
                 inUse: error.isAddressInUse,
+                noSuchAddress: error.isBadAddress,
                 reason: error.description,
                 option: "--listen"
             )

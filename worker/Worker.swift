@@ -228,6 +228,7 @@ package actor Worker {
         throw .cannotBind(
             endpoint,
             inUse: error.isAddressInUse,
+            noSuchAddress: error.isBadAddress,
             reason: error.description,
             option: "--listen"
         )

@@ -34,16 +34,24 @@ extension RoostError {
     package static func cannotBind(
         _ endpoint: Endpoint,
         inUse: Bool,
+        noSuchAddress: Bool,
         reason: String,
         option: String
     ) -> RoostError {
-        guard inUse else {
-            return RoostError(.io, "cannot listen on \(endpoint): \(reason); choose with \(option)")
+        if inUse {
+            return RoostError(
+                .addressInUse,
+                "cannot listen on \(endpoint): another process does; stop it, "
+                    + "or choose another port with \(option)"
+            )
         }
-        return RoostError(
-            .addressInUse,
-            "cannot listen on \(endpoint): another process does; stop it, "
-                + "or choose another port with \(option)"
-        )
+        if noSuchAddress {
+            return RoostError(
+                .invalidConfiguration,
+                "cannot listen on \(endpoint): no such address on this machine; "
+                    + "choose with \(option)"
+            )
+        }
+        return RoostError(.io, "cannot listen on \(endpoint): \(reason); choose with \(option)")
     }
 }

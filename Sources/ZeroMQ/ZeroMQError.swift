@@ -22,6 +22,16 @@ package struct ZeroMQError: Error, Hashable, RawRepresentable, CustomStringConve
     /// The address is in use. The corresponding C error is `EADDRINUSE`.
     package var isAddressInUse: Bool { self.rawValue == EADDRINUSE }
 
+    /// The address is none of this machine's, or cannot be an address at all. The corresponding C
+    /// errors are `EADDRNOTAVAIL`, `ENODEV` (a name that is neither interface nor address),
+    /// `EINVAL`, and of a path `ENOENT`, `ENOTDIR` and `ENAMETOOLONG`.
+    package var isBadAddress: Bool {
+        switch self.rawValue {
+        case EADDRNOTAVAIL, ENODEV, EINVAL, ENOENT, ENOTDIR, ENAMETOOLONG: true
+        default: false
+        }
+    }
+
     package static func == (left: Self, right: Self) -> Bool { left.rawValue == right.rawValue }
     package func hash(into hasher: inout Hasher) { hasher.combine(self.rawValue) }
 

@@ -64,6 +64,18 @@ struct BrokerTests {
         }
     }
 
+    @Test("an address that is not this machine's is a wrong configuration")
+    func noSuchAddress() async throws {
+        try await self.withBroker { scene, _ in
+            // Of the block that is kept for examples.
+            let endpoint = try Endpoint("tcp://192.0.2.1:*")
+            let broker = Broker(BrokerConfiguration(endpoint: endpoint), on: scene.reactor)
+            let error = await #expect(throws: RoostError.self) { try await broker.start() }
+            #expect(error?.code == .invalidConfiguration)
+            #expect(error?.message.contains("no such address on this machine") == true)
+        }
+    }
+
     @Test("all problems of a configuration are told at once")
     func badConfiguration() async throws {
         try await self.withBroker { scene, _ in
