@@ -91,15 +91,8 @@ package actor Worker {
     ///
     /// - Returns: the endpoint that clients are told.
     package func start() throws(RoostError) -> Endpoint {
-        var problems = self.configuration.problems()
-        if self.models.count > WireLimits.modelsMax {
-            problems.append(
-                "\(self.models.count) models; one worker serves \(WireLimits.modelsMax)"
-            )
-        }
-        guard problems.isEmpty else {
-            throw RoostError(.invalidConfiguration, problems.joined(separator: "; "))
-        }
+        try Self.check(self.configuration.problems())
+        try Self.check(self.record.problems())
         let endpoint: Endpoint
         do throws(RoostError) {
             let bound = try self.bind()
@@ -109,12 +102,13 @@ package actor Worker {
                 self.record.workerID += "-\(part)"
             }
             endpoint = try self.advertised(bound)
+            self.record.endpoints = [endpoint]
+            try Self.check(self.record.problems())
             try self.pool.start(threads: self.configuration.executors)
         } catch {
             self.close()
             throw error
         }
-        self.record.endpoints = [endpoint]
         self.record.state = .ready
         let now = self.now
         self.brokerLinks = self.configuration.brokers.map {
@@ -190,6 +184,12 @@ package actor Worker {
         }
         self.draining = nil
         waiting.resume()
+    }
+
+    private static func check(_ problems: [String]) throws(RoostError) {
+        guard problems.isEmpty else {
+            throw RoostError(.invalidConfiguration, problems.joined(separator: "; "))
+        }
     }
 
     // MARK: Binding

@@ -64,6 +64,37 @@ package struct WorkerRecord: Hashable, Sendable {
     }
 }
 
+extension WorkerRecord {
+    /// What keeps the record from being sent as it is, in words; empty if nothing does.
+    package func problems() -> [String] {
+        func fits(_ name: String) -> Bool { name.utf8.count <= WireLimits.nameBytesMax }
+        var problems: [String] = []
+        if self.workerID.isEmpty || !fits(self.workerID) {
+            problems.append("id must have 1 to \(WireLimits.nameBytesMax) bytes")
+        }
+        if !fits(self.zone) {
+            problems.append("zone must have at most \(WireLimits.nameBytesMax) bytes")
+        }
+        if self.endpoints.count > WireLimits.endpointsMax {
+            problems.append(
+                "\(self.endpoints.count) endpoints; one worker has \(WireLimits.endpointsMax)"
+            )
+        }
+        if self.models.count > WireLimits.modelsMax {
+            problems.append(
+                "\(self.models.count) models; one worker serves \(WireLimits.modelsMax)"
+            )
+        }
+        for model in self.models where !fits(model.name) {
+            problems.append(
+                "the name of model '\(model.name.prefix(32))...' is over "
+                    + "\(WireLimits.nameBytesMax) bytes"
+            )
+        }
+        return problems
+    }
+}
+
 /// One version of a model that a worker serves.
 package struct ModelRecord: Hashable, Sendable {
     package var name: String

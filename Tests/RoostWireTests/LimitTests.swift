@@ -179,6 +179,32 @@ import Testing
         )
     }
 
+    @Test("a record that its receivers would refuse, or would be sent cut, is found before that")
+    func recordProblems() throws {
+        let long = String(repeating: "n", count: 256)
+        let endpoint = try Endpoint("tcp://127.0.0.1:1")
+        let model = ModelRecord(name: "m", version: 1)
+        var record = WorkerRecord(
+            workerID: "w",
+            incarnation: 1,
+            instance: WireSample.sender,
+            zone: String(long.dropLast()),
+            endpoints: Array(repeating: endpoint, count: 16),
+            models: Array(repeating: model, count: 256)
+        )
+        #expect(record.problems() == [])
+        record.endpoints.append(endpoint)
+        #expect(record.problems() == ["17 endpoints; one worker has 16"])
+        record.models.append(model)
+        #expect(record.problems().last == "257 models; one worker serves 256")
+        record.models = [ModelRecord(name: long, version: 1)]
+        record.workerID = ""
+        record.zone = long
+        #expect(record.problems().count == 4)
+        record.workerID = long
+        #expect(record.problems().count == 4)
+    }
+
     @Test("an explanation takes 2048 bytes and no more", arguments: [2048, 2049])
     func detail(count: Int) {
         let expected: WireError.Reason? = count > 2048 ? .tooLong : nil

@@ -97,6 +97,41 @@ struct WorkerTests {
         }
     }
 
+    @Test(
+        "an address that is not this machine's is a wrong configuration",
+        arguments: ["tcp://192.0.2.1:*", "tcp://no-such-interface:*", "ipc:///no/such/path/socket"]
+    )
+    func noSuchAddress(address: String) async throws {
+        let reactor = try Reactor()
+        let configuration = WorkerConfiguration(id: "x", listen: [try Endpoint(address)])
+        let worker = Worker(configuration, models: [], on: reactor, incarnation: 1)
+        let error = await #expect(throws: RoostError.self) { try await worker.start() }
+        #expect(error?.code == .invalidConfiguration)
+        #expect(
+            error?.message
+                == "cannot listen on \(address): no such address on this machine; "
+                + "choose with --listen"
+        )
+        await worker.join()
+        reactor.stop()
+    }
+
+    @Test("a name that the port makes too long is refused, not cut")
+    func longName() async throws {
+        let reactor = try Reactor()
+        var configuration = WorkerConfiguration(
+            id: String(repeating: "n", count: 255),
+            listen: [try Endpoint("tcp://127.0.0.1:*")]
+        )
+        configuration.addsPortToID = true
+        let worker = Worker(configuration, models: [], on: reactor, incarnation: 1)
+        let error = await #expect(throws: RoostError.self) { try await worker.start() }
+        #expect(error?.code == .invalidConfiguration)
+        #expect(error?.message == "id must have 1 to 255 bytes")
+        await worker.join()
+        reactor.stop()
+    }
+
     @Test("a worker that cannot start leaves no socket open")
     func badHost() async throws {
         let reactor = try Reactor()
