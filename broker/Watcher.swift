@@ -108,8 +108,8 @@ extension Snapshot {
         return groups.enumerated().map { index, records in
             Snapshot(
                 sequence: sequence,
-                part: UInt16(index),
-                parts: UInt16(groups.count),
+                part: UInt32(index),
+                parts: UInt32(groups.count),
                 complete: complete,
                 records: records
             )

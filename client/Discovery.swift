@@ -51,7 +51,7 @@ struct Discovery: Sendable {
     private var sequence: UInt64 = 0
     /// The parts of a list that is still arriving.
     private var arriving: [WorkerRecord] = []
-    private var nextPart: UInt16 = 0
+    private var nextPart: UInt32 = 0
     /// The list was asked for anew on this link: what was sent before that is passed over.
     private var isAskedAnew = false
 

@@ -33,6 +33,8 @@ package enum WireLimits {
     package static let modelsMax = 256
     /// The most worker records in one part of a snapshot or in one delta.
     package static let recordsMax = 1024
+    /// The most workers that a broker lists and a client keeps: every list is at most as long.
+    package static let workersMax = 100_000
     /// What the records of one part of a snapshot may take (the part that crosses it is the last).
     package static let snapshotPartBytes = 64 << 10
 }

@@ -127,7 +127,7 @@ PLAIN = {
     0x06: [("limit", "u32")],
     0x07: [],
     0x10: [("selector", SELECTOR), ("wait", "u32")],
-    0x11: [("sequence", "u64"), ("part", "u16"), ("parts", "u16"), ("complete", "boolean"),
+    0x11: [("sequence", "u64"), ("part", "u32"), ("parts", "u32"), ("complete", "boolean"),
            ("records", ("list", RECORDS_MAX, RECORD))],
     0x12: [("selector", SELECTOR), ("epoch", "u64"), ("sequence", "u64"), ("credit", "u32")],
     0x13: [("sequence", "u64"), ("previous", "u64"), ("upserts", ("list", RECORDS_MAX, RECORD)),

@@ -181,11 +181,23 @@ struct WatcherTests {
         let records = (0..<count).map { WorkerRecord.sample("\($0)") }
         let parts = Snapshot.parts(records, sequence: 1, complete: true)
         #expect(parts.flatMap(\.records) == records)
-        #expect(parts.map(\.part) == (0..<parts.count).map(UInt16.init))
-        #expect(parts.allSatisfy { $0.parts == UInt16(parts.count) })
+        #expect(parts.map(\.part) == (0..<parts.count).map(UInt32.init))
+        #expect(parts.allSatisfy { $0.parts == UInt32(parts.count) })
         #expect(parts.allSatisfy { !$0.records.isEmpty })
         #expect(parts.allSatisfy { $0.records.count <= WireLimits.recordsMax })
         #expect(parts.allSatisfy { $0.metaBytes <= WireLimits.metaBytesMax })
+    }
+
+    @Test("a list of as many parts as workers, more than 16 bits count, can be sent")
+    func manyParts() throws {
+        // Records that share one list of models cost no memory of their own.
+        let records = Array(repeating: Self.bulky("w"), count: 66_000)
+        let parts = Snapshot.parts(records, sequence: 1, complete: true)
+        #expect(parts.count == 66_000)
+        let last = try #require(parts.last)
+        #expect(last.part == 65_999 && last.parts == 66_000)
+        let frame = last.frame(FrameHeader(.snapshot, sender: .random()))
+        #expect(try frame.withUnsafeBytes { try Snapshot(FrameView($0)) } == last)
     }
 
     @Test("the largest records travel one to a part, and each part can be read")

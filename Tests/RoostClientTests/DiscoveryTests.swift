@@ -63,9 +63,9 @@ struct DiscoveryTests {
 
     @Test(
         "a part out of turn has the whole list asked for anew, and the next list counts",
-        arguments: [[1], [0, 2], [0, 0, 2]] as [[UInt16]]
+        arguments: [[1], [0, 2], [0, 0, 2]] as [[UInt32]]
     )
-    func partGap(parts: [UInt16]) {
+    func partGap(parts: [UInt32]) {
         var discovery = self.discovery()
         var actions: [Action] = []
         for part in parts {

@@ -104,6 +104,10 @@ package struct WireSample: Sendable, CustomStringConvertible {
             ),
             aux: Self.epoch
         ),
+        WireSample(
+            "snapshot-of-many-parts",
+            Snapshot(sequence: 1, part: 65_536, parts: 100_000, complete: true, records: [])
+        ),
         WireSample("snapshot-empty", Snapshot(sequence: 0, complete: false, records: [])),
         WireSample("watch", Watch(credit: 64)),
         WireSample(

@@ -44,8 +44,8 @@ import Testing
     func boolean(byte: UInt8) {
         var writer = ByteWriter()
         writer.integer(UInt64(1))
-        writer.integer(UInt16(0))
-        writer.integer(UInt16(1))
+        writer.integer(UInt32(0))
+        writer.integer(UInt32(1))
         writer.integer(byte)
         writer.integer(UInt16(0))
         let expected: WireError.Reason? = byte > 1 ? .badValue : nil
@@ -53,7 +53,7 @@ import Testing
     }
 
     @Test("a part beyond the last one is refused", arguments: [(0, 0), (1, 1), (2, 1)])
-    func parts(part: UInt16, parts: UInt16) {
+    func parts(part: UInt32, parts: UInt32) {
         var writer = ByteWriter()
         writer.integer(UInt64(1))
         writer.integer(part)

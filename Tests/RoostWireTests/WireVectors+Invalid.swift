@@ -45,11 +45,11 @@ extension WireVectors {
             writer.integer(UInt32(1))
             return [RawFrame(type: .hello, meta: writer.bytes).bytes]
         }
-        func snapshot(part: UInt16, complete: UInt8, records: UInt16) -> [[UInt8]] {
+        func snapshot(part: UInt32, complete: UInt8, records: UInt16) -> [[UInt8]] {
             var writer = ByteWriter()
             writer.integer(UInt64(1))
             writer.integer(part)
-            writer.integer(UInt16(1))
+            writer.integer(UInt32(1))
             writer.integer(complete)
             writer.integer(records)
             return [RawFrame(type: .snapshot, meta: writer.bytes).bytes]

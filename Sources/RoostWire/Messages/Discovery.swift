@@ -89,8 +89,8 @@ package struct Snapshot: WireMessage, Hashable {
     /// The registry's sequence that the list is of.
     package var sequence: UInt64
     /// 0, 1, ...
-    package var part: UInt16
-    package var parts: UInt16
+    package var part: UInt32
+    package var parts: UInt32
     /// `false` from a broker that started a moment ago: workers may be missing, so the client adds
     /// and does not remove.
     package var complete: Bool
@@ -98,8 +98,8 @@ package struct Snapshot: WireMessage, Hashable {
 
     package init(
         sequence: UInt64,
-        part: UInt16 = 0,
-        parts: UInt16 = 1,
+        part: UInt32 = 0,
+        parts: UInt32 = 1,
         complete: Bool,
         records: [WorkerRecord]
     ) {
