@@ -35,6 +35,9 @@ package struct BrokerConfiguration: Sendable {
         if self.leases.expireAfter <= self.leases.suspectAfter {
             problems.append("expire-after is not longer than suspect-after")
         }
+        if !(1...WireLimits.workersMax).contains(self.leases.workersMax) {
+            problems.append("workers-max must be 1 to \(WireLimits.workersMax)")
+        }
         return problems
     }
 }

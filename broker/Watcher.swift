@@ -19,6 +19,8 @@ struct Watcher: Sendable {
     private var parts: ArraySlice<Snapshot> = []
     /// Something changed that the client could not be told.
     private var isBehind: Bool
+    /// Nothing has changed since what the client has, and it does not know so yet.
+    private var owesAnswer: Bool
 
     /// Credit above this is not believed: a client wants far less.
     static let creditMax = 1 << 16
@@ -29,6 +31,7 @@ struct Watcher: Sendable {
         self.credit = min(Int(watch.credit), Self.creditMax)
         self.sequence = isCurrent ? watch.sequence : 0
         self.isBehind = !isCurrent
+        self.owesAnswer = isCurrent
     }
 
     mutating func add(credit: UInt32) {
@@ -60,21 +63,29 @@ struct Watcher: Sendable {
             ]
         }
         self.credit -= 1
+        self.owesAnswer = false
         self.sequence = change.sequence
         return .delta(delta)
     }
 
-    /// The next message of a list that is being sent, if the client can take one now.
+    /// The next message of a list that is being sent, or the word that the client has the list as
+    /// it is, if the client can take one now.
     mutating func next(from registry: WorkerRegistry, complete: Bool) -> Output? {
         guard self.credit > 0 else { return nil }
         if self.parts.isEmpty, self.isBehind {
             self.isBehind = false
+            self.owesAnswer = false
             self.parts =
                 Snapshot.parts(
                     registry.records(matching: self.selector),
                     sequence: registry.sequence,
                     complete: complete
                 )[...]
+        }
+        if self.owesAnswer {
+            self.owesAnswer = false
+            self.credit -= 1
+            return .delta(Delta(sequence: self.sequence, previous: self.sequence))
         }
         guard let part = self.parts.popFirst() else { return nil }
         self.credit -= 1

@@ -17,8 +17,8 @@ package struct WorkerRegistry: Sendable {
         package var suspectAfter: Duration = .seconds(3)
         /// Silence after which a worker is no longer listed.
         package var expireAfter: Duration = .seconds(10)
-        /// How many workers are held.
-        package var workersMax = 100_000
+        /// How many workers are held; clients take no more than ``WireLimits/workersMax``.
+        package var workersMax = WireLimits.workersMax
         package init() {}
     }
 

@@ -83,10 +83,11 @@ struct BrokerTests {
             configuration.heartbeatInterval = .milliseconds(1)
             configuration.leases.suspectAfter = .zero
             configuration.leases.expireAfter = .zero
+            configuration.leases.workersMax = WireLimits.workersMax + 1
             let broker = Broker(configuration, on: scene.reactor)
             let error = await #expect(throws: RoostError.self) { try await broker.start() }
             #expect(error?.code == .invalidConfiguration)
-            #expect(error?.message.split(separator: ";").count == 3)
+            #expect(error?.message.split(separator: ";").count == 4)
         }
     }
 
@@ -285,12 +286,14 @@ struct BrokerTests {
         }
     }
 
-    @Test("a client that knows the epoch and the sequence is sent no list again")
+    @Test("a client that knows the epoch and the sequence is told that nothing has changed")
     func resume() async throws {
         try await self.withBroker(peers: 2) { scene, peers in
             await peers[1].send(Watch(credit: 8))
             let epoch = try await peers[1].next().header.aux
             await peers[1].send(Watch(epoch: epoch, sequence: 0, credit: 8))
+            let answer = try await peers[1].next(Delta.self)
+            #expect(answer == Delta(sequence: 0, previous: 0))
             await peers[1].send(Ping())
             _ = try await peers[1].next(Pong.self)
             await peers[1].send(Watch(epoch: epoch &+ 1, sequence: 0, credit: 8))

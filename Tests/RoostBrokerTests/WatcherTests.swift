@@ -116,12 +116,29 @@ struct WatcherTests {
         #expect(scene.register(back) == [.delta(Delta(sequence: 3, previous: 2, upserts: [back]))])
     }
 
-    @Test("a client that has the list is sent only what follows")
+    @Test("a client that has the list is told so, and then what follows")
     func resume() {
         var scene = Scene(Watch(credit: 4), workers: [a])
         scene.watcher = Watcher(Watch(epoch: 5, sequence: 1, credit: 4), isCurrent: true)
+        #expect(scene.pump() == [.delta(Delta(sequence: 1, previous: 1))])
         #expect(scene.pump().isEmpty)
         #expect(scene.register(b) == [.delta(Delta(sequence: 2, previous: 1, upserts: [b]))])
+    }
+
+    @Test("a client that has the list and gives no credit is told when it has some")
+    func resumeWithoutCredit() {
+        var scene = Scene(Watch(credit: 4), workers: [a])
+        scene.watcher = Watcher(Watch(epoch: 5, sequence: 1, credit: 0), isCurrent: true)
+        #expect(scene.pump().isEmpty)
+        scene.watcher.add(credit: 1)
+        #expect(scene.pump() == [.delta(Delta(sequence: 1, previous: 1))])
+
+        // What has changed until then comes as a list, and nothing before it.
+        scene.watcher = Watcher(Watch(epoch: 5, sequence: 1, credit: 0), isCurrent: true)
+        #expect(scene.register(b).isEmpty)
+        scene.watcher.add(credit: 4)
+        let list = Snapshot(sequence: 2, complete: true, records: [a, b])
+        #expect(scene.pump() == [.snapshot(list)])
     }
 
     @Test("after the broker's warm-up the list is sent again")
