@@ -8,6 +8,9 @@ internal import RoostWire
 /// ```
 /// waiting --time--> asking (WATCH sent) --SNAPSHOT--> watching --silence, loss--> waiting
 /// ```
+///
+/// A fresh link asks for what followed the list that is there already; a broker that still has
+/// that very list answers with an empty DELTA, any other with a SNAPSHOT.
 struct Discovery: Sendable {
     enum Action: Hashable, Sendable {
         /// Open a fresh socket to that broker and send WATCH as its first message.
@@ -122,7 +125,13 @@ struct Discovery: Sendable {
     mutating func stop() { self.state = .stopped }
 
     /// A part of the list has come.
-    mutating func received(_ snapshot: Snapshot, epoch: UInt64, now: Moment) -> [Action] {
+    ///
+    /// Throws if the list is longer than lists are: it is not kept, and the broker is to be left.
+    mutating func received(
+        _ snapshot: Snapshot,
+        epoch: UInt64,
+        now: Moment
+    ) throws(WireError) -> [Action] {
         var actions = self.spend()
         if snapshot.part == 0 {
             self.arriving = []
@@ -131,11 +140,16 @@ struct Discovery: Sendable {
         }
         guard !self.isAskedAnew else { return actions }
         guard snapshot.part == self.nextPart else { return actions + [.watch(self.anew())] }
+        guard self.arriving.count + snapshot.records.count <= WireLimits.workersMax else {
+            self.arriving = []
+            throw WireError(.tooLong)
+        }
         self.arriving += snapshot.records
         self.nextPart += 1
         guard self.nextPart == snapshot.parts else { return actions }
-        self.state = .watching(heard: now, nextPing: now + Self.pingInterval)
-        self.backoff.reset()
+        // A complete list replaces what is there; another one adds to it.
+        if !snapshot.complete { try self.checkRoom(for: self.arriving) }
+        self.answered(now: now)
         self.epoch = epoch
         self.sequence = snapshot.sequence
         self.hasList = true
@@ -155,12 +169,23 @@ struct Discovery: Sendable {
         return actions
     }
 
-    /// A change has come.
-    mutating func received(_ delta: Delta, epoch: UInt64) -> [Action] {
+    /// A change has come, or word that there was none.
+    ///
+    /// Throws if there would be more workers than a broker lists: nothing is changed.
+    mutating func received(
+        _ delta: Delta,
+        epoch: UInt64,
+        now: Moment
+    ) throws(WireError) -> [Action] {
         var actions = self.spend()
         guard !self.isAskedAnew else { return actions }
         guard epoch == self.epoch, delta.previous == self.sequence else {
             return actions + [.watch(self.anew())]
+        }
+        try self.checkRoom(for: delta.upserts)
+        if case .asking = self.state {
+            self.answered(now: now)
+            actions.append(.listed)
         }
         self.sequence = delta.sequence
         for record in delta.upserts { actions += self.upsert(record) }
@@ -172,6 +197,17 @@ struct Discovery: Sendable {
             actions.append(.remove(record, removal.why))
         }
         return actions
+    }
+
+    /// The broker has answered WATCH.
+    private mutating func answered(now: Moment) {
+        self.state = .watching(heard: now, nextPing: now + Self.pingInterval)
+        self.backoff.reset()
+    }
+
+    private func checkRoom(for records: [WorkerRecord]) throws(WireError) {
+        let new = records.count { self.records[$0.workerID] == nil }
+        guard self.records.count + new <= WireLimits.workersMax else { throw WireError(.tooLong) }
     }
 
     private mutating func upsert(_ record: WorkerRecord) -> [Action] {
@@ -191,18 +227,25 @@ struct Discovery: Sendable {
         return [.credit(grant)]
     }
 
-    /// The first question on a fresh link.
+    /// The first question on a fresh link: what followed the list that is there. One that lacks
+    /// workers is asked for as a whole, since nothing may have followed it.
     private mutating func question() -> Watch {
-        self.credit = Self.credit
-        self.arriving = []
-        self.nextPart = 0
-        self.isAskedAnew = false
-        return Watch(credit: Self.credit)
+        self.forgetArriving()
+        guard self.hasList, self.isComplete else { return Watch(credit: Self.credit) }
+        return Watch(epoch: self.epoch, sequence: self.sequence, credit: Self.credit)
     }
 
     /// Something was missed: the whole list again.
     private mutating func anew() -> Watch {
-        defer { self.isAskedAnew = true }
-        return self.question()
+        self.forgetArriving()
+        self.isAskedAnew = true
+        return Watch(credit: Self.credit)
+    }
+
+    private mutating func forgetArriving() {
+        self.credit = Self.credit
+        self.arriving = []
+        self.nextPart = 0
+        self.isAskedAnew = false
     }
 }

@@ -96,9 +96,12 @@ extension Fleet {
         switch frame.header.type {
         case .snapshot:
             let snapshot = try Snapshot(frame)
-            self.perform(self.discovery.received(snapshot, epoch: frame.header.aux, now: now))
+            self.perform(
+                try self.discovery.received(snapshot, epoch: frame.header.aux, now: now)
+            )
         case .delta:
-            self.perform(self.discovery.received(try Delta(frame), epoch: frame.header.aux))
+            let delta = try Delta(frame)
+            self.perform(try self.discovery.received(delta, epoch: frame.header.aux, now: now))
         case .pong: _ = try Pong(frame)
         case .goAway:
             _ = try GoAway(frame)

@@ -26,38 +26,38 @@ struct DiscoveryTests {
         brokers: Int = 1,
         records: [WorkerRecord]? = nil,
         complete: Bool = true
-    ) -> Discovery {
+    ) throws -> Discovery {
         let endpoints = (1...brokers).map(self.endpoint)
         var discovery = Discovery(brokers: endpoints, now: self.start)
         _ = discovery.tick(now: self.start, jitter: 0.5)
         if let records {
             let list = Snapshot(sequence: 5, complete: complete, records: records)
-            _ = discovery.received(list, epoch: 1, now: self.start)
+            _ = try discovery.received(list, epoch: 1, now: self.start)
         }
         return discovery
     }
 
     @Test("the broker is asked at once, and the list is reported with its workers")
-    func list() {
+    func list() throws {
         var discovery = Discovery(brokers: [self.endpoint()], now: self.start)
         let asked = discovery.tick(now: self.start, jitter: 0.5)
         #expect(asked == [.connect(self.endpoint(), self.everything)])
         #expect(!discovery.hasList)
         let list = Snapshot(sequence: 5, complete: true, records: [a, b])
-        let told = discovery.received(list, epoch: 1, now: self.start)
+        let told = try discovery.received(list, epoch: 1, now: self.start)
         #expect(told == [.upsert(a), .upsert(b), .listed])
         #expect(discovery.hasList && discovery.isComplete && discovery.isWatching)
     }
 
     @Test("a list in parts counts when its last part has come")
-    func parts() {
-        var discovery = self.discovery()
+    func parts() throws {
+        var discovery = try self.discovery()
         let first = Snapshot(sequence: 5, part: 0, parts: 2, complete: true, records: [a])
         let second = Snapshot(sequence: 5, part: 1, parts: 2, complete: true, records: [b])
-        let none = discovery.received(first, epoch: 1, now: self.start)
+        let none = try discovery.received(first, epoch: 1, now: self.start)
         #expect(none == [])
         #expect(!discovery.hasList)
-        let all = discovery.received(second, epoch: 1, now: self.start)
+        let all = try discovery.received(second, epoch: 1, now: self.start)
         #expect(all == [.upsert(a), .upsert(b), .listed])
     }
 
@@ -65,8 +65,8 @@ struct DiscoveryTests {
         "a part out of turn has the whole list asked for anew, and the next list counts",
         arguments: [[1], [0, 2], [0, 0, 2]] as [[UInt32]]
     )
-    func partGap(parts: [UInt32]) {
-        var discovery = self.discovery()
+    func partGap(parts: [UInt32]) throws {
+        var discovery = try self.discovery()
         var actions: [Action] = []
         for part in parts {
             let snapshot = Snapshot(
@@ -76,24 +76,29 @@ struct DiscoveryTests {
                 complete: true,
                 records: [a]
             )
-            actions += discovery.received(snapshot, epoch: 1, now: self.start)
+            actions += try discovery.received(snapshot, epoch: 1, now: self.start)
         }
         #expect(actions == [.watch(self.everything)])
         #expect(!discovery.hasList)
         let list = Snapshot(sequence: 6, complete: true, records: [b])
-        let told = discovery.received(list, epoch: 1, now: self.start)
+        let told = try discovery.received(list, epoch: 1, now: self.start)
         #expect(told == [.upsert(b), .listed])
     }
 
     @Test("deltas that follow each other are applied")
-    func deltas() {
-        var discovery = self.discovery(records: [a])
-        let added = discovery.received(Delta(sequence: 6, previous: 5, upserts: [b]), epoch: 1)
+    func deltas() throws {
+        var discovery = try self.discovery(records: [a])
+        let added = try discovery.received(
+            Delta(sequence: 6, previous: 5, upserts: [b]),
+            epoch: 1,
+            now: self.start
+        )
         #expect(added == [.upsert(b)])
         let removal = Delta.Removal(workerID: "a", incarnation: 1, why: .deregistered)
-        let removed = discovery.received(
+        let removed = try discovery.received(
             Delta(sequence: 9, previous: 6, removals: [removal]),
-            epoch: 1
+            epoch: 1,
+            now: self.start
         )
         #expect(removed == [.remove(a, .deregistered)])
         #expect(Array(discovery.records.keys) == ["b"])
@@ -103,40 +108,44 @@ struct DiscoveryTests {
         "a gap, a repeat or another epoch has the whole list asked for anew, and changes nothing",
         arguments: [(6, 1), (4, 1), (5, 2)] as [(UInt64, UInt64)]
     )
-    func deltaGap(previous: UInt64, epoch: UInt64) {
-        var discovery = self.discovery(records: [a])
+    func deltaGap(previous: UInt64, epoch: UInt64) throws {
+        var discovery = try self.discovery(records: [a])
         let delta = Delta(sequence: previous + 1, previous: previous, upserts: [b])
-        let actions = discovery.received(delta, epoch: epoch)
+        let actions = try discovery.received(delta, epoch: epoch, now: self.start)
         #expect(actions == [.watch(self.everything)])
         #expect(Array(discovery.records.keys) == ["a"])
     }
 
     @Test("after a gap the deltas that are still on their way are not each answered with a WATCH")
-    func oneWatchForAGap() {
-        var discovery = self.discovery(records: [a])
+    func oneWatchForAGap() throws {
+        var discovery = try self.discovery(records: [a])
         var actions: [Action] = []
         for sequence in 7...16 as ClosedRange<UInt64> {
             let delta = Delta(sequence: sequence + 1, previous: sequence, upserts: [b])
-            actions += discovery.received(delta, epoch: 1)
+            actions += try discovery.received(delta, epoch: 1, now: self.start)
         }
         #expect(actions == [.watch(self.everything)])
         let list = Snapshot(sequence: 20, complete: true, records: [b])
-        let told = discovery.received(list, epoch: 1, now: self.start)
+        let told = try discovery.received(list, epoch: 1, now: self.start)
         #expect(told == [.upsert(b), .remove(a, .expired), .listed])
-        let next = discovery.received(Delta(sequence: 21, previous: 20, upserts: [a]), epoch: 1)
+        let next = try discovery.received(
+            Delta(sequence: 21, previous: 20, upserts: [a]),
+            epoch: 1,
+            now: self.start
+        )
         #expect(next == [.upsert(a)])
     }
 
     @Test("a complete list removes who is missing; an incomplete one only adds")
-    func incomplete() {
-        var complete = self.discovery(records: [a])
+    func incomplete() throws {
+        var complete = try self.discovery(records: [a])
         let list = Snapshot(sequence: 1, complete: true, records: [b])
-        let replaced = complete.received(list, epoch: 2, now: self.start)
+        let replaced = try complete.received(list, epoch: 2, now: self.start)
         #expect(replaced == [.upsert(b), .remove(a, .expired), .listed])
 
-        var incomplete = self.discovery(records: [a])
+        var incomplete = try self.discovery(records: [a])
         let partial = Snapshot(sequence: 1, complete: false, records: [b])
-        let added = incomplete.received(partial, epoch: 2, now: self.start)
+        let added = try incomplete.received(partial, epoch: 2, now: self.start)
         #expect(added == [.upsert(b), .listed])
         #expect(Set(incomplete.records.keys) == ["a", "b"])
         #expect(!incomplete.isComplete)
@@ -146,46 +155,46 @@ struct DiscoveryTests {
         "why a worker went is passed on",
         arguments: [Delta.Removal.Why.expired, .deregistered, .unmatched]
     )
-    func why(reason: Delta.Removal.Why) {
-        var discovery = self.discovery(records: [a])
+    func why(reason: Delta.Removal.Why) throws {
+        var discovery = try self.discovery(records: [a])
         let removal = Delta.Removal(workerID: "a", incarnation: 1, why: reason)
         let delta = Delta(sequence: 6, previous: 5, removals: [removal])
-        let actions = discovery.received(delta, epoch: 1)
+        let actions = try discovery.received(delta, epoch: 1, now: self.start)
         #expect(actions == [.remove(a, reason)])
     }
 
     @Test("the end of an older life does not remove the newer one, nor does an older record")
-    func olderLife() {
+    func olderLife() throws {
         let new = WorkerRecord.sample("a", incarnation: 2, revision: 4)
-        var discovery = self.discovery(records: [new])
+        var discovery = try self.discovery(records: [new])
         let removal = Delta.Removal(workerID: "a", incarnation: 1, why: .expired)
         let gone = Delta(sequence: 6, previous: 5, removals: [removal])
-        let removed = discovery.received(gone, epoch: 1)
+        let removed = try discovery.received(gone, epoch: 1, now: self.start)
         #expect(removed == [])
         let older = Delta(sequence: 7, previous: 6, upserts: [a])
-        let upserted = discovery.received(older, epoch: 1)
+        let upserted = try discovery.received(older, epoch: 1, now: self.start)
         #expect(upserted == [])
         #expect(discovery.records["a"] == new)
     }
 
     @Test("what is told twice is no news")
-    func repeated() {
-        var discovery = self.discovery(records: [a])
+    func repeated() throws {
+        var discovery = try self.discovery(records: [a])
         let list = Snapshot(sequence: 5, complete: true, records: [a])
-        let actions = discovery.received(list, epoch: 1, now: self.start)
+        let actions = try discovery.received(list, epoch: 1, now: self.start)
         #expect(actions == [.listed])
     }
 
     @Test("credit is given back by halves, and never runs out")
-    func credit() {
-        var discovery = self.discovery(records: [a])
+    func credit() throws {
+        var discovery = try self.discovery(records: [a])
         var left = Int(Discovery.credit) - 1
         var grants = 0
         for sequence in 5..<1_005 as Range<UInt64> {
             left -= 1
             #expect(left >= 0)
             let delta = Delta(sequence: sequence + 1, previous: sequence)
-            for action in discovery.received(delta, epoch: 1) {
+            for action in try discovery.received(delta, epoch: 1, now: self.start) {
                 guard case .credit(let messages) = action else { continue }
                 left += Int(messages)
                 grants += 1
@@ -199,16 +208,16 @@ struct DiscoveryTests {
         "a broker that does not answer within 2 s is left for the next one",
         arguments: [(1_999, []), (2_000, [.disconnect])] as [(Int64, [Action])]
     )
-    func noAnswer(elapsed: Int64, expected: [Action]) {
-        var discovery = self.discovery(brokers: 2)
+    func noAnswer(elapsed: Int64, expected: [Action]) throws {
+        var discovery = try self.discovery(brokers: 2)
         let actions = discovery.tick(now: .milliseconds(elapsed), jitter: 0)
         #expect(actions == expected)
         #expect(discovery.broker == self.endpoint(expected.isEmpty ? 1 : 2))
     }
 
     @Test("a silent broker is asked for a sign of life every second, and left after three")
-    func silence() {
-        var discovery = self.discovery(records: [a])
+    func silence() throws {
+        var discovery = try self.discovery(records: [a])
         var actions: [Action] = []
         var time = self.start
         while actions.last != .disconnect {
@@ -223,8 +232,8 @@ struct DiscoveryTests {
     }
 
     @Test("any message keeps the broker for another three seconds")
-    func heard() {
-        var discovery = self.discovery(records: [a])
+    func heard() throws {
+        var discovery = try self.discovery(records: [a])
         discovery.heard(now: .milliseconds(2_999))
         let actions = discovery.tick(now: .milliseconds(3_000), jitter: 0)
         #expect(actions == [.ping])
@@ -232,8 +241,8 @@ struct DiscoveryTests {
     }
 
     @Test("brokers are tried in turn, with a growing wait that a list makes short again")
-    func nextBroker() {
-        var discovery = self.discovery(brokers: 3)
+    func nextBroker() throws {
+        var discovery = try self.discovery(brokers: 3)
         var now = self.start
         var asked: [Endpoint] = []
         var waits: [Int64] = []
@@ -248,26 +257,126 @@ struct DiscoveryTests {
         #expect(asked == [2, 3, 1, 2].map(self.endpoint))
         #expect(waits == [50, 100, 200, 400])
         let list = Snapshot(sequence: 1, complete: true, records: [])
-        _ = discovery.received(list, epoch: 9, now: now)
+        _ = try discovery.received(list, epoch: 9, now: now)
         _ = discovery.lost(now: now, jitter: 1)
         #expect(discovery.deadline == now + .milliseconds(50))
     }
 
     @Test("a list that was cut off by a loss is not mixed with the next broker's")
-    func cutList() {
-        var discovery = self.discovery()
+    func cutList() throws {
+        var discovery = try self.discovery()
         let cut = Snapshot(sequence: 5, part: 0, parts: 2, complete: true, records: [a])
-        _ = discovery.received(cut, epoch: 1, now: self.start)
+        _ = try discovery.received(cut, epoch: 1, now: self.start)
         _ = discovery.lost(now: self.start, jitter: 0)
         _ = discovery.tick(now: discovery.deadline, jitter: 0)
         let list = Snapshot(sequence: 1, complete: true, records: [b])
-        let actions = discovery.received(list, epoch: 2, now: self.start)
+        let actions = try discovery.received(list, epoch: 2, now: self.start)
         #expect(actions == [.upsert(b), .listed])
     }
 
+    // MARK: Resuming
+
+    @Test("a fresh link asks for what followed the list, and an empty delta is the answer")
+    func resume() throws {
+        var discovery = try self.discovery(records: [a])
+        _ = discovery.lost(now: self.start, jitter: 1)
+        let now = discovery.deadline
+        let asked = discovery.tick(now: now, jitter: 1)
+        let watch = Watch(epoch: 1, sequence: 5, credit: Discovery.credit)
+        #expect(asked == [.connect(self.endpoint(), watch)])
+        #expect(!discovery.isWatching)
+        let none = Delta(sequence: 5, previous: 5)
+        let told = try discovery.received(none, epoch: 1, now: now)
+        #expect(told == [.listed])
+        #expect(discovery.isWatching)
+        #expect(discovery.deadline == now + Discovery.pingInterval)
+        #expect(Array(discovery.records.keys) == ["a"])
+        let added = try discovery.received(
+            Delta(sequence: 6, previous: 5, upserts: [b]),
+            epoch: 1,
+            now: now
+        )
+        #expect(added == [.upsert(b)])
+        // The wait is short again.
+        _ = discovery.lost(now: now, jitter: 1)
+        #expect(discovery.deadline == now + .milliseconds(50))
+    }
+
+    @Test("a broker that has another list answers with that, as ever")
+    func resumeElsewhere() throws {
+        var discovery = try self.discovery(brokers: 2, records: [a])
+        _ = discovery.lost(now: self.start, jitter: 0)
+        _ = discovery.tick(now: discovery.deadline, jitter: 0)
+        let list = Snapshot(sequence: 1, complete: true, records: [b])
+        let told = try discovery.received(list, epoch: 2, now: self.start)
+        #expect(told == [.upsert(b), .remove(a, .expired), .listed])
+        #expect(discovery.isWatching)
+    }
+
+    @Test("a list that lacks workers is asked for as a whole, since nothing may have followed it")
+    func resumeIncomplete() throws {
+        var discovery = try self.discovery(records: [a], complete: false)
+        _ = discovery.lost(now: self.start, jitter: 0)
+        let asked = discovery.tick(now: discovery.deadline, jitter: 0)
+        #expect(asked == [.connect(self.endpoint(), self.everything)])
+    }
+
+    // MARK: Bounds
+
+    /// A part of a list that claims to be endless, full of workers of its own.
+    private func part(_ number: UInt32, complete: Bool = true) -> Snapshot {
+        Snapshot(
+            sequence: 5,
+            part: number,
+            parts: .max,
+            complete: complete,
+            records: (0..<WireLimits.recordsMax).map { .sample("\(number)-\($0)") }
+        )
+    }
+
+    @Test("a list with more workers than lists have is refused, and what has come of it let go")
+    func endlessList() throws {
+        var discovery = try self.discovery(records: [a])
+        let full = UInt32(WireLimits.workersMax / WireLimits.recordsMax)
+        for number in 0..<full {
+            _ = try discovery.received(self.part(number), epoch: 1, now: self.start)
+        }
+        let error = #expect(throws: WireError.self) {
+            try discovery.received(self.part(full), epoch: 1, now: self.start)
+        }
+        #expect(error?.reason == .tooLong)
+        #expect(Array(discovery.records.keys) == ["a"])
+    }
+
+    @Test("changes cannot make the list longer than lists are either")
+    func endlessDeltas() throws {
+        var discovery = try self.discovery(records: [])
+        let full = UInt64(WireLimits.workersMax / WireLimits.recordsMax)
+        for number in 0..<full {
+            let records = self.part(UInt32(number)).records
+            let delta = Delta(sequence: 6 + number, previous: 5 + number, upserts: records)
+            _ = try discovery.received(delta, epoch: 1, now: self.start)
+        }
+        let count = discovery.records.count
+        let records = self.part(.max).records
+        let delta = Delta(sequence: 6 + full, previous: 5 + full, upserts: records)
+        #expect(throws: WireError.self) {
+            try discovery.received(delta, epoch: 1, now: self.start)
+        }
+        let incomplete = Snapshot(sequence: 9_000, complete: false, records: records)
+        #expect(throws: WireError.self) {
+            try discovery.received(incomplete, epoch: 1, now: self.start)
+        }
+        #expect(discovery.records.count == count)
+        // A complete list takes the place of what is there.
+        let complete = Snapshot(sequence: 9_000, complete: true, records: records)
+        _ = try discovery.received(complete, epoch: 1, now: self.start)
+        #expect(discovery.records.count == records.count)
+    }
+
     @Test("a stopped discovery does nothing, ever")
-    func stopped() {
-        var discovery = self.discovery(records: [a])
+    func stopped() throws {
+        var discovery = try self.discovery(records: [a])
         discovery.stop()
         #expect(discovery.deadline == .never)
         let ticked = discovery.tick(now: .milliseconds(1_000_000), jitter: 0)
