@@ -79,10 +79,12 @@ import Testing
 
     @Test("the decoders of tensors look at the frames themselves, not at their receiver's count")
     func decodersCount() throws {
-        let storage = TensorStorage(byteCount: 0)
         for sample in WireSample.all where sample.message.header.type.carriesTensors {
             let frames = sample.message.frames
-            let rest = Array(repeating: storage, count: frames.count)
+            let storages = (frames + [[]]).map { bytes in
+                TensorStorage(byteCount: bytes.count) { $0.copyBytes(from: bytes) }
+            }
+            let rest = Array(storages.dropFirst())
             frames[0].withUnsafeBytes { bytes in
                 let error = #expect(throws: WireError.self) {
                     let view = try FrameView(bytes)
@@ -91,7 +93,7 @@ import Testing
                         return
                     }
                     let payload = ReceivedPayload(
-                        frame: storage,
+                        frame: storages[0],
                         inlineOffset: view.inlineOffset,
                         frames: rest
                     )
