@@ -112,6 +112,7 @@ struct WorkerTests {
                 == "cannot listen on \(address): no such address on this machine; "
                 + "choose with --listen"
         )
+        await worker.stop()
         await worker.join()
         reactor.stop()
     }
@@ -128,6 +129,7 @@ struct WorkerTests {
         let error = await #expect(throws: RoostError.self) { try await worker.start() }
         #expect(error?.code == .invalidConfiguration)
         #expect(error?.message == "id must have 1 to 255 bytes")
+        await worker.stop()
         await worker.join()
         reactor.stop()
     }
