@@ -1,0 +1,67 @@
+# Everything that is done by hand in this repository. `make` alone says what there is.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+# How long `make fuzz` looks for inputs that break the decoder.
+SECONDS ?= 60
+
+release := .build/release
+programs := $(addprefix $(release)/,roost roost-broker roost-worker)
+sources := Package.swift $(shell find Sources broker worker client -name '*.swift' -o -name '*.h')
+
+.PHONY: help setup engines build test demo bench lint tsan asan fuzz clean
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install the system packages that Roost is built with
+	@.ci/setup
+
+engines: setup ## install ONNX Runtime into .engines
+	@worker/engines/install-onnxruntime --quiet
+
+build: setup $(programs) ## build the three programs for release, in .build/release
+	@echo "built: $(programs)"
+
+# One build makes all three; the date is set because a program that did not change is not written.
+$(programs) &: $(sources)
+	@for program in $(notdir $(programs)); do \
+	    echo "building $$program"; \
+	    swift build -c release --static-swift-stdlib --product "$$program"; \
+	done
+	@touch $(programs)
+
+test: setup engines ## run all tests
+	@swift build --build-tests
+	@swift test --skip-build
+
+demo: setup engines $(programs) ## see a fleet classify pictures, and lose a worker
+	@examples/demo
+
+bench: setup engines ## measure what Roost costs
+	@python3 Tests/Performance/bench.py
+
+lint: setup ## check the formatting, and that nothing warns
+	@swift format lint --strict --parallel --recursive Sources broker worker client Tests Package.swift
+	@ROOST_STRICT=1 swift build --build-tests --scratch-path .build-strict
+
+tsan: setup ## run the unit tests under ThreadSanitizer
+	@.ci/sanitize thread
+
+asan: setup engines ## run the unit tests under AddressSanitizer
+	@.ci/sanitize address
+
+fuzz: setup ## feed the wire's decoder made-up frames for SECONDS=60
+	@ROOST_FUZZ=1 swift build -c release --product wire-fuzzer --scratch-path .build-fuzz
+	@python3 Tests/Fixtures/wire_peer.py --corpus .build-fuzz/seeds
+	@mkdir -p .build-fuzz/corpus
+	@SWIFT_BACKTRACE=enable=no timeout --kill-after=10 $$(($(SECONDS) + 60)) \
+	    .build-fuzz/release/wire-fuzzer -max_total_time=$(SECONDS) -max_len=65536 -timeout=10 \
+	    -print_final_stats=1 -artifact_prefix=.build-fuzz/ .build-fuzz/corpus .build-fuzz/seeds \
+	    < /dev/null
+
+clean: ## remove everything that was built; the engines stay
+	@rm -rf .build .build-strict .build-tsan .build-asan .build-fuzz
