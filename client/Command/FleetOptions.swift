@@ -48,9 +48,10 @@ struct FleetOptions: ParsableArguments, Sendable {
             default: [.local(port: 7100)]
         )
         var configuration = ClientConfiguration()
+        // Sooner than a call's deadline: that no broker answers says more than that time is up.
         configuration.discoveryTimeout = min(
             Self.discoveryTimeout,
-            try self.callTimeout(environment: environment)
+            try self.callTimeout(environment: environment) * 0.9
         )
         configuration.inFlightPerWorker = max(configuration.inFlightPerWorker, inFlight)
         return try FleetClient(brokers: brokers.map(\.endpoint), configuration: configuration)
