@@ -9,6 +9,8 @@ struct InProcessTests {
     func roundTrip() async throws {
         try await InProcessFleet.with { fleet in
             try await fleet.addWorker("one")
+            // Or the call may come first, to a fleet that knows for sure that nobody serves it.
+            try await fleet.waitForWorkers(1)
             let client = try fleet.client()
             let result = try await client.infer(
                 model: "identity",

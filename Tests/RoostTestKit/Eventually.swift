@@ -1,6 +1,7 @@
 /// What was waited for did not come.
 package struct NeverHappened: Error, CustomStringConvertible {
     package let description: String
+    package init(description: String) { self.description = description }
 }
 
 /// Waits until a condition holds, looking often; throws after `limit`.

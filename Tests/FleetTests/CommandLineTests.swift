@@ -1,0 +1,168 @@
+import RoostClient
+import RoostTestKit
+import Testing
+
+/// The programs together, as a user runs them.
+@Suite(.serialized, .timeLimit(.minutes(2)))
+struct CommandLineTests {
+    @Test("the whole fleet sees as many digits right as the model's record says")
+    func accuracy() async throws {
+        let fleet = try await ProcessFleet(workers: ["a", "b"])
+        let client = try fleet.client()
+        let digits = try Digits()
+        var right = 0
+        var workers: Set<String> = []
+        for (image, label) in zip(digits.images, digits.labels) {
+            let result = try await client.infer(model: "digits", inputs: image)
+            let probabilities: [Float] = result.outputs["probabilities"]?.elements() ?? []
+            if Digits.digit(probabilities) == label { right += 1 }
+            workers.insert(result.worker)
+        }
+        await client.close()
+        #expect(digits.labels.count == 360)
+        #expect(right == 357, "examples/digits/README.md has the record")
+        #expect(workers == ["a", "b"])
+    }
+
+    @Test("the fleet's lists name its workers and models, and pictures are classified")
+    func classify() async throws {
+        let fleet = try await ProcessFleet(workers: ["a", "b"])
+        let workers = try await fleet.roost(["workers"])
+        #expect(workers.exit == .code(0))
+        #expect(workers.output.count == 3)
+        for worker in fleet.workers {
+            #expect(workers.output.contains { $0.contains(worker.endpoint) })
+        }
+        let models = try await fleet.roost(["models"])
+        #expect(models.exit == .code(0))
+        #expect(models.output.contains { $0.contains("digits") }, "\(models.output)")
+
+        let files = ["digit-3-0003.png", "digit-7-0044.png"].map { "\(Repository.images)/\($0)" }
+        let given = try await fleet.roost(["classify", "digits"] + files)
+        #expect(given.exit == .code(0))
+        #expect(given.output.map { $0.contains("three") } == [false, true, false])
+        #expect(given.output.map { $0.contains("seven") } == [false, false, true])
+
+        let read = try await fleet.roost(
+            ["classify", "digits", "-", "--json"],
+            input: files.map { "\($0)\n" }.joined()
+        )
+        #expect(read.exit == .code(0))
+        #expect(read.output.map { $0.contains("\"three\"") } == [true, false])
+    }
+
+    @Test("bad input is one sentence and its exit code, and harms nobody")
+    func badInput() async throws {
+        let fleet = try await ProcessFleet(workers: ["a"])
+        let cases: [(arguments: [String], code: Int, words: String)] = [
+            (["infer", "none", "--input", "x=1"], 69, "the fleet serves digits"),
+            (["infer", "digits", "--version", "9", "--input", "image=1"], 69, "the fleet has 1"),
+            (["infer", "digits", "--input", "image=[[1]]"], 65, "[batch, 1, 8, 8]"),
+            (["infer", "digits", "--input", "picture=1"], 65, "has no input 'picture'"),
+            (["classify", "none", "x.png"], 69, "the fleet serves digits"),
+        ]
+        for (arguments, code, words) in cases {
+            let result = try await fleet.roost(arguments)
+            #expect(result.exit == .code(code), "\(arguments)")
+            #expect(result.output.isEmpty)
+            #expect(
+                result.error.count == 1 && result.error[0].contains(words),
+                "\(arguments): \(result.error)"
+            )
+        }
+        let good = try await fleet.roost(
+            ["classify", "digits", "\(Repository.images)/digit-3-0003.png"]
+        )
+        #expect(good.exit == .code(0))
+        #expect(fleet.workers.allSatisfy { $0.process.isRunning })
+    }
+
+    @Test("a wrong shape is the worker's to refuse when a client does not look first")
+    func wrongShape() async throws {
+        let fleet = try await ProcessFleet(workers: ["a"])
+        let client = try fleet.client()
+        let error = await #expect(throws: InferenceError.self) {
+            try await client.infer(
+                model: "digits",
+                inputs: ["image": Tensor([1, 2] as [Float], shape: [1, 2])]
+            )
+        }
+        #expect(error?.code == .invalidInput)
+        #expect(error?.worker == "a")
+        #expect(error?.notExecuted == true)
+        let right = try await client.infer(model: "digits", inputs: try Digits().images[0])
+        #expect(right.worker == "a")
+        await client.close()
+    }
+
+    @Test("a broken model is named, and the good one beside it is served")
+    func brokenModel() async throws {
+        let shell = ChildProcess.Program(path: "/bin/sh")
+        let made = try await ChildProcess.run(
+            shell,
+            [
+                "-c", "set -e; d=$(mktemp -d); cp -R \"$1\"/. \"$2\"/. \"$d\"; echo \"$d\"", "sh",
+                Repository.exampleModels, "\(Repository.fixtures)/broken-models",
+            ]
+        )
+        let directory = try #require(made.output.first)
+        let fleet = try await ProcessFleet(workers: ["a"], models: directory)
+        let said = try fleet["a"].process.lines(.error)
+        #expect(said.contains { $0.contains("broken/1") }, "\(said)")
+        let good = try await fleet.roost(
+            ["classify", "digits", "\(Repository.images)/digit-3-0003.png"]
+        )
+        #expect(good.exit == .code(0))
+        let broken = try await fleet.roost(["infer", "broken", "--input", "x=1"])
+        #expect(broken.exit == .code(69))
+        _ = try await ChildProcess.run(shell, ["-c", "rm -r \"$1\"", "sh", directory])
+    }
+
+    @Test("without a broker a command says so and ends with 69; the workers go on")
+    func noBroker() async throws {
+        let fleet = try await ProcessFleet(workers: ["a"])
+        try await fleet.killBroker()
+        let result = try await fleet.roost(
+            ["classify", "digits", "\(Repository.images)/digit-3-0003.png", "--timeout", "300ms"]
+        )
+        #expect(result.exit == .code(69))
+        #expect(
+            result.error.last?.contains("no broker answered at \(fleet.brokerEndpoint)") == true,
+            "\(result.error)"
+        )
+        #expect(try fleet["a"].process.isRunning)
+    }
+
+    @Test("`roost serve` is a fleet of one process that another worker may join")
+    func serve() async throws {
+        let anyPort = "tcp://127.0.0.1:*"
+        let server = try ChildProcess(
+            .built("roost"),
+            [
+                "serve", Repository.exampleModels, "--id", "served", "--listen", anyPort,
+                "--worker-listen", anyPort,
+            ]
+        )
+        let line = try await server.waitForLine(containing: "listening on")
+        try await server.waitForLine(containing: "ready on")
+        let broker = try #require(line.split(separator: " ").last.map(String.init))
+        let joined = try ChildProcess(
+            .built("roost-worker"),
+            [Repository.exampleModels, "--id", "joined", "--listen", anyPort, "--broker", broker]
+        )
+        try await joined.waitForLine(containing: "ready on")
+
+        let client = try FleetClient(brokers: [Endpoint(broker)])
+        let image = try Digits().images[0]
+        var workers: Set<String> = []
+        try await eventually("both answer") {
+            workers.insert(try await client.infer(model: "digits", inputs: image).worker)
+            return workers == ["served", "joined"]
+        }
+        await client.close()
+        for process in [joined, server] {
+            process.send(.terminate)
+            #expect(try await process.wait() == .code(0))
+        }
+    }
+}
