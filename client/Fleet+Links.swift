@@ -233,6 +233,8 @@ extension Fleet {
                 place.link.goAway(reason, now: self.now, jitter: Self.jitter),
                 place
             )
+            // The worker waits for this: all that was sent stands before it, and nothing follows.
+            if reason == .draining { self.send(GoAway(reason: .draining), to: place) }
         case .pong: _ = try Pong(frame)
         case .register, .registerOK, .heartbeat, .heartbeatAck, .unknown, .drain, .deregister,
             .lookup, .snapshot, .watch, .delta, .hello, .describe, .infer, .cancel, .credit, .ping:

@@ -23,6 +23,8 @@ struct ClientLink: Sendable {
     private(set) var credit = 0
     private(set) var inFlight = 0
     private(set) var heard: Moment
+    /// It was told that we are leaving, and has not said yet that nothing more comes from it.
+    private(set) var owesGoAway = false
 
     init(now: Moment) { self.heard = now }
 
@@ -48,8 +50,17 @@ struct ClientLink: Sendable {
         self.credit = credit
     }
 
+    /// It is told that we are leaving.
+    mutating func takeLeave() { self.owesGoAway = true }
+
+    /// It has answered that: what it sent before has been received, and nothing more comes.
+    mutating func goAway() { self.owesGoAway = false }
+
     /// Nothing more of this peer is read.
-    mutating func refuse() { self.state = .refused }
+    mutating func refuse() {
+        self.state = .refused
+        self.owesGoAway = false
+    }
 
     /// A request takes one credit; false if the client had none left.
     mutating func takeCredit() -> Bool {

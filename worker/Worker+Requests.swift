@@ -112,9 +112,15 @@ extension Worker {
             // The request may have come in this very turn.
             self.submitArrivals()
             self.cancel(RequestKey(peer: peer, requestID: requestID))
+        case .goAway:
+            _ = try GoAway(frame)
+            // What came before it in this very turn is refused first.
+            self.submitArrivals()
+            self.clientLinks[peer]?.goAway()
+            self.finishDraining()
         case .register, .registerOK, .heartbeat, .heartbeatAck, .unknown, .drain, .deregister,
-            .lookup, .snapshot, .watch, .delta, .helloOK, .goAway, .description, .infer, .result,
-            .credit, .error, .pong:
+            .lookup, .snapshot, .watch, .delta, .helloOK, .description, .infer, .result, .credit,
+            .error, .pong:
             throw WireError(.badType)
         }
     }
@@ -143,9 +149,7 @@ extension Worker {
             to: peer,
             aux: Self.creditBytes
         )
-        if self.record.state == .draining {
-            self.send(GoAway(reason: .draining), to: peer)
-        }
+        if self.record.state == .draining { self.takeLeave(of: peer) }
     }
 
     package var load: Load {
@@ -423,5 +427,6 @@ extension Worker {
         case .full, .failed: self.clientLinks[peer]?.refuse()
         }
         self.pool.cancelAll(of: peer)
+        self.finishDraining()
     }
 }

@@ -43,6 +43,10 @@ package actor Worker {
     var arrivals: [(job: Job, byteCount: Int)] = []
     private var draining: CheckedContinuation<Void, Never>?
     private var drainDeadline = Moment.never
+    /// Until when clients are waited for that owe a GOAWAY.
+    private var goAwayDeadline = Moment.never
+    /// A client that hangs, or does not know the answer, is waited for no longer than this.
+    private static let goAwayLimit: Duration = .seconds(2)
 
     private(set) lazy var pool = ExecutorPool(
         self.configuration,
@@ -129,16 +133,15 @@ package actor Worker {
         guard self.socket != nil, self.record.state != .draining else { return }
         self.pool.drain()
         self.record.state = .draining
-        self.drainDeadline = self.now + self.configuration.drainLimit
+        let now = self.now
+        self.drainDeadline = now + self.configuration.drainLimit
+        self.goAwayDeadline = min(self.drainDeadline, now + Self.goAwayLimit)
         for peer in self.clientLinks.keys where self.clientLinks[peer]?.isGreeted == true {
-            self.send(
-                GoAway(reason: .draining, limit: self.configuration.drainLimit),
-                to: peer
-            )
+            self.takeLeave(of: peer)
         }
         self.announceDraining()
         self.setTimer()
-        if !self.pool.isIdle {
+        if !self.isDrained(now) {
             await withCheckedContinuation { self.draining = $0 }
         }
         // The last answers may be large and the clients' links slow: they have what is left of the
@@ -179,9 +182,7 @@ package actor Worker {
     /// Ends ``drain()`` once nothing is left to be answered, or the time is up.
     func finishDraining() {
         guard let waiting = self.draining else { return }
-        guard self.socket == nil || self.pool.isIdle || self.now >= self.drainDeadline else {
-            return
-        }
+        guard self.isDrained(self.now) else { return }
         self.draining = nil
         waiting.resume()
     }
@@ -190,6 +191,21 @@ package actor Worker {
         guard problems.isEmpty else {
             throw RoostError(.invalidConfiguration, problems.joined(separator: "; "))
         }
+    }
+
+    /// Tells a client that we are leaving.
+    func takeLeave(of peer: PeerID) {
+        self.clientLinks[peer]?.takeLeave()
+        // A client that is found to have gone is forgotten here, and owes nothing.
+        self.send(GoAway(reason: .draining, limit: self.configuration.drainLimit), to: peer)
+    }
+
+    /// Whether nothing can be lost by closing, or the time is up. What a client sent before it
+    /// heard that we are leaving may still be on its way when all that came is answered.
+    private func isDrained(_ now: Moment) -> Bool {
+        guard self.socket != nil, now < self.drainDeadline else { return true }
+        guard self.pool.isIdle else { return false }
+        return now >= self.goAwayDeadline || !self.clientLinks.values.contains(where: \.owesGoAway)
     }
 
     // MARK: Binding
@@ -263,7 +279,8 @@ extension Worker: SocketHandler, TimerHandler {
     func setTimer() {
         guard let timer else { return }
         let deadline = self.brokerLinks.map(\.heartbeater.deadline).min() ?? .never
-        self.reactor.setTimer(timer, at: min(deadline, self.drainDeadline).nanoseconds)
+        let drained = self.now < self.goAwayDeadline ? self.goAwayDeadline : self.drainDeadline
+        self.reactor.setTimer(timer, at: min(deadline, drained).nanoseconds)
     }
 }
 

@@ -525,8 +525,31 @@ struct WorkerTests {
             gate.open(2)
             let answered = [try await peers[0].next(), try await peers[0].next()]
             #expect(answered.map(\.header.requestID) == [1, 2])
+            for peer in peers { await peer.send(GoAway(reason: .draining)) }
             await drained
             try await peers[0].lost()
+        }
+    }
+
+    @Test("a draining worker waits for what a client sent before it knew")
+    func drainAwaitsClients() async throws {
+        try await self.withWorker(peers: 2) { scene, peers in
+            for peer in peers { _ = try await scene.greeted(peer) }
+            async let drained: Void = scene.worker.drain()
+            for peer in peers {
+                #expect(try await peer.next(GoAway.self).reason == .draining)
+            }
+            // Nothing runs, and one client has nothing more to say, but the other has.
+            await peers[0].send(GoAway(reason: .draining))
+            await peers[1].send(self.request(), .infer, requestID: 1)
+            #expect(try await self.error(peers[1]).1.code == .draining)
+            await peers[1].burst { peer in
+                peer.send(self.request(), .infer, requestID: 2)
+                peer.send(GoAway(reason: .draining))
+            }
+            #expect(try await self.error(peers[1]).0.requestID == 2)
+            await drained
+            try await peers[1].lost()
         }
     }
 
