@@ -233,8 +233,7 @@ extension Fleet {
                 place.link.goAway(reason, now: self.now, jitter: Self.jitter),
                 place
             )
-            // The worker waits for this: all that was sent stands before it, and nothing follows.
-            if reason == .draining { self.send(GoAway(reason: .draining), to: place) }
+            self.takeLeave(of: place)
         case .pong: _ = try Pong(frame)
         case .register, .registerOK, .heartbeat, .heartbeatAck, .unknown, .drain, .deregister,
             .lookup, .snapshot, .watch, .delta, .hello, .describe, .infer, .cancel, .credit, .ping:
@@ -242,9 +241,16 @@ extension Fleet {
         }
     }
 
+    /// Tells a worker that drains when nothing more comes from us and nothing more is awaited: it
+    /// closes no sooner, so nothing is lost on the way, in either direction.
+    private func takeLeave(of place: Place) {
+        if place.link.takeLeave() { self.send(GoAway(reason: .draining), to: place) }
+    }
+
     /// A request's credit has come back.
     private func answered(_ place: Place) {
         place.link.answered()
+        if place.link.isDraining { self.takeLeave(of: place) }
         if self.waitingCount > 0 { self.mustPump = true }
     }
 

@@ -45,6 +45,8 @@ struct WorkerLink: Sendable {
     private(set) var inFlight = 0
     /// The worker said that it takes nothing new, or the broker says so.
     private(set) var isDraining = false
+    /// The worker said so on this link, and waits for us to take leave.
+    private var owesGoAway = false
     /// The broker no longer lists the worker; the link is used as long as it works.
     var isUnlisted = false
 
@@ -138,11 +140,20 @@ struct WorkerLink: Sendable {
     mutating func goAway(_ reason: GoAway.Reason, now: Moment, jitter: Double) -> [Action] {
         self.isDraining = true
         switch reason {
-        case .draining: return []
+        case .draining:
+            self.owesGoAway = true
+            return []
         case .protocolViolation:
             self.isDraining = false
             return self.lost(now: now, jitter: jitter)
         }
+    }
+
+    /// Whether to say good-bye to a worker that drains now: once, when everything is answered.
+    mutating func takeLeave() -> Bool {
+        guard self.owesGoAway, self.inFlight == 0 else { return false }
+        self.owesGoAway = false
+        return true
     }
 
     /// The connection was lost or makes no sense any more.
@@ -151,6 +162,7 @@ struct WorkerLink: Sendable {
         self.state = .waiting(until: now + self.backoff.next(jitter: jitter))
         self.inFlight = 0
         self.credit = 0
+        self.owesGoAway = false
         self.asked = nil
         return [.disconnect]
     }

@@ -43,9 +43,9 @@ package actor Worker {
     var arrivals: [(job: Job, byteCount: Int)] = []
     private var draining: CheckedContinuation<Void, Never>?
     private var drainDeadline = Moment.never
-    /// Until when clients are waited for that owe a GOAWAY.
+    /// Until when clients are waited for that owe a GOAWAY; counts from the last answer.
     private var goAwayDeadline = Moment.never
-    /// A client that hangs, or does not know the answer, is waited for no longer than this.
+    /// A client that hangs is waited for no longer than this once it has its answers.
     private static let goAwayLimit: Duration = .seconds(2)
 
     private(set) lazy var pool = ExecutorPool(
@@ -135,7 +135,6 @@ package actor Worker {
         self.record.state = .draining
         let now = self.now
         self.drainDeadline = now + self.configuration.drainLimit
-        self.goAwayDeadline = min(self.drainDeadline, now + Self.goAwayLimit)
         for peer in self.clientLinks.keys where self.clientLinks[peer]?.isGreeted == true {
             self.takeLeave(of: peer)
         }
@@ -200,11 +199,21 @@ package actor Worker {
         self.send(GoAway(reason: .draining, limit: self.configuration.drainLimit), to: peer)
     }
 
-    /// Whether nothing can be lost by closing, or the time is up. What a client sent before it
-    /// heard that we are leaving may still be on its way when all that came is answered.
+    /// Whether nothing can be lost by closing, or the time is up.
+    ///
+    /// When all that came is answered, requests that were sent before their client heard that we
+    /// are leaving may still be on their way, and so may the last answers: libzmq drops what a
+    /// client has not read when the connection ends. A client's GOAWAY says that it has everything.
     private func isDrained(_ now: Moment) -> Bool {
         guard self.socket != nil, now < self.drainDeadline else { return true }
-        guard self.pool.isIdle else { return false }
+        guard self.pool.isIdle else {
+            self.goAwayDeadline = .never
+            return false
+        }
+        if self.goAwayDeadline == .never {
+            self.goAwayDeadline = now + Self.goAwayLimit
+            self.setTimer()
+        }
         return now >= self.goAwayDeadline || !self.clientLinks.values.contains(where: \.owesGoAway)
     }
 
@@ -279,7 +288,8 @@ extension Worker: SocketHandler, TimerHandler {
     func setTimer() {
         guard let timer else { return }
         let deadline = self.brokerLinks.map(\.heartbeater.deadline).min() ?? .never
-        let drained = self.now < self.goAwayDeadline ? self.goAwayDeadline : self.drainDeadline
+        let isWaiting = self.now < self.goAwayDeadline
+        let drained = isWaiting ? min(self.goAwayDeadline, self.drainDeadline) : self.drainDeadline
         self.reactor.setTimer(timer, at: min(deadline, drained).nanoseconds)
     }
 }

@@ -178,7 +178,8 @@ struct SocketTests {
         let count = await dealer.received.count
         await dealer.close()
         busy.stop()
-        withKnownIssue("answers must be acknowledged before the peer closes") {
+        // Not ours to mend: hence the GOAWAY with which a client says that it has every answer.
+        withKnownIssue("libzmq drops what a peer has not read", isIntermittent: true) {
             #expect(count == 1)
         }
     }
