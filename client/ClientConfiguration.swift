@@ -2,8 +2,8 @@
 
 /// How a client finds workers and how much it lets be under way.
 public struct ClientConfiguration: Sendable {
-    /// How long a call waits for the first list of workers before it fails. Shorter says sooner
-    /// that no broker is there; too short fails while one is being restarted.
+    /// How long calls wait for the first worker to be found before they fail. Shorter says sooner
+    /// that no broker or no worker is there; too short fails while a fleet is being started.
     public var discoveryTimeout: Duration = .seconds(5)
     /// How many requests may be in flight on one worker, if it grants that many. More hide the
     /// network better; fewer leave less to be repeated when a worker dies.

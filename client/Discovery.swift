@@ -62,6 +62,8 @@ struct Discovery: Sendable {
     private(set) var records: [String: WorkerRecord] = [:]
     /// Whether any list has arrived since the start.
     private(set) var hasList = false
+    /// Whether any worker has ever been listed.
+    private(set) var hasFoundWorkers = false
     /// Whether the list names every worker that the broker knows of; not so from a broker that
     /// has just been started.
     private(set) var isComplete = false
@@ -215,6 +217,7 @@ struct Discovery: Sendable {
             guard record.incarnation >= known.incarnation, record != known else { return [] }
         }
         self.records[record.workerID] = record
+        self.hasFoundWorkers = true
         return [.upsert(record)]
     }
 

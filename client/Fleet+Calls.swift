@@ -99,7 +99,7 @@ extension Fleet {
         }
         self.waitingCount += 1
         (target ?? self.addTarget(Target.Key(call))).waiting.append(call)
-        if !self.discovery.hasList { self.wake(by: self.discoveryDeadline) }
+        if !self.discovery.hasFoundWorkers { self.wake(by: self.discoveryDeadline) }
     }
 
     /// The target that the call asks for; `nil` if nobody serves it and no call waits for it. Such
@@ -278,18 +278,22 @@ extension Fleet {
 
     /// Nobody has ever told us of a worker: calls need not wait for their deadline to hear that.
     func failUndiscovered(now: Moment) {
-        guard !self.discovery.hasList, self.waitingCount > 0, now >= self.discoveryDeadline else {
-            return
-        }
+        guard !self.discovery.hasFoundWorkers, self.waitingCount > 0,
+            now >= self.discoveryDeadline
+        else { return }
         for slot in self.slots.indices {
             guard let call = self.slots[slot].call, call.place == nil else { continue }
+            let message =
+                self.discovery.hasList
+                ? "no worker serves model '\(call.request.model)': no worker is registered"
+                : "no broker answered at \(self.discovery.broker); "
+                    + "start one with roost-broker, or correct the address"
             self.end(
                 call,
                 .failure(
                     InferenceError(
                         .unavailable,
-                        "no broker answered at \(self.discovery.broker); "
-                            + "start one with roost-broker, or correct the address",
+                        message,
                         requestID: call.requestID,
                         notExecuted: true
                     )

@@ -128,14 +128,14 @@ actor Fleet {
         for place in self.places { deadline = min(deadline, place.link.deadline) }
         if let first = self.deadlines.first { deadline = min(deadline, first.deadline) }
         for waiter in self.listWaiters { deadline = min(deadline, waiter.deadline) }
-        if self.waitingCount > 0, !self.discovery.hasList {
+        if self.waitingCount > 0, !self.discovery.hasFoundWorkers {
             deadline = min(deadline, self.discoveryDeadline)
         }
         self.timerDeadline = deadline
         self.reactor.setTimer(timer, at: deadline.nanoseconds)
     }
 
-    /// When calls that wait for a first list give up.
+    /// When calls that wait for a first worker give up.
     var discoveryDeadline: Moment { self.opened + self.configuration.discoveryTimeout }
 }
 
