@@ -22,7 +22,7 @@ final class Call: ReactorWork, @unchecked Sendable {
     var request: InferRequest
     let deadline: Moment
     let isIdempotent: Bool
-    private unowned let fleet: Fleet
+    private let fleet: Fleet
     private var continuation: UnsafeContinuation<Answer, Never>?
 
     // Of the reactor's thread only.

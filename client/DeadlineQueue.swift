@@ -29,41 +29,38 @@ struct DeadlineQueue: Sendable {
     mutating func remove(_ slot: Int) {
         guard slot < self.places.count, self.places[slot] >= 0 else { return }
         let place = self.places[slot]
-        let last = self.heap.count - 1
-        if place != last { self.exchange(place, last) }
-        self.heap.removeLast()
         self.places[slot] = -1
-        guard place < last else { return }
-        self.rise(place)
-        self.sink(place)
+        let last = self.heap.removeLast()
+        guard place < self.heap.count else { return }
+        // The last entry fills the gap, and moves from there to where it belongs.
+        self.fill(place, with: last)
     }
 
-    private mutating func rise(_ start: Int) {
-        var place = start
-        while place > 0 {
-            let parent = (place - 1) / 2
-            guard self.heap[place].deadline < self.heap[parent].deadline else { return }
-            self.exchange(place, parent)
-            place = parent
-        }
-    }
+    private mutating func rise(_ start: Int) { self.fill(start, with: self.heap[start]) }
 
-    private mutating func sink(_ start: Int) {
-        var place = start
-        while true {
-            var least = place
-            for child in (2 * place + 1)...(2 * place + 2) where child < self.heap.count {
-                if self.heap[child].deadline < self.heap[least].deadline { least = child }
+    /// Puts an entry into a gap, or above it or below it, moving others into the gap.
+    private mutating func fill(_ gap: Int, with entry: Entry) {
+        var gap = gap
+        self.heap.withUnsafeMutableBufferPointer { heap in
+            self.places.withUnsafeMutableBufferPointer { places in
+                while gap > 0, entry.deadline < heap[(gap - 1) / 2].deadline {
+                    heap[gap] = heap[(gap - 1) / 2]
+                    places[heap[gap].slot] = gap
+                    gap = (gap - 1) / 2
+                }
+                while 2 * gap + 1 < heap.count {
+                    var least = 2 * gap + 1
+                    if least + 1 < heap.count, heap[least + 1].deadline < heap[least].deadline {
+                        least += 1
+                    }
+                    guard heap[least].deadline < entry.deadline else { break }
+                    heap[gap] = heap[least]
+                    places[heap[gap].slot] = gap
+                    gap = least
+                }
+                heap[gap] = entry
+                places[entry.slot] = gap
             }
-            guard least != place else { return }
-            self.exchange(place, least)
-            place = least
         }
-    }
-
-    private mutating func exchange(_ one: Int, _ other: Int) {
-        self.heap.swapAt(one, other)
-        self.places[self.heap[one].slot] = one
-        self.places[self.heap[other].slot] = other
     }
 }

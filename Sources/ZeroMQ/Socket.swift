@@ -30,7 +30,8 @@ package final class Socket {
     }
 
     let handle: SocketHandle
-    private unowned let reactor: Reactor
+    /// The reactor outlives its sockets: it does not stop while one is open.
+    private unowned(unsafe) let reactor: Reactor
     /// The socket's place in the reactor.
     package let slot: Int
     /// Whether the reactor must drain the socket before it sleeps.
