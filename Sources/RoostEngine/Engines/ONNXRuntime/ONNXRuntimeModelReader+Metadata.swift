@@ -1,8 +1,11 @@
+internal import RoostWire
+
 extension ONNXRuntimeModelReader {
     /// The most entries of a model's own that are kept, in order of their keys.
     static let metadataEntriesMax = 64
-    /// The longest key or value that is kept, in bytes of UTF-8; a longer one is left out.
-    static let metadataBytesMax = 4096
+    /// The longest key or value that is kept, in bytes of UTF-8; a longer one is left out. As much
+    /// as a DESCRIPTION carries: the label names of a thousand classes take 20 kB.
+    static let metadataBytesMax = WireLimits.metadataValueBytesMax
 
     /// What the model's file says of itself: the standard properties that are not empty, named
     /// `onnx.`, then the model's own entries in order of their keys.
