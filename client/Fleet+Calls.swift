@@ -27,8 +27,7 @@ extension Fleet {
             slot = self.slots.count
             self.slots.append(Slot())
         }
-        self.slots[slot].call = call
-        call.requestID = UInt64(self.slots[slot].generation) << 32 | UInt64(slot)
+        call.requestID = UInt64(self.slots[slot].occupy(call)) << 32 | UInt64(slot)
         self.deadlines.insert(slot, deadline: call.deadline)
         self.wake(by: call.deadline)
         self.dispatch(call)
@@ -62,10 +61,7 @@ extension Fleet {
     /// The call ends: its slot is free for another, and late answers find nothing.
     func end(_ call: Call, _ answer: Call.Answer) {
         let slot = Int(call.requestID & Self.slotMask)
-        self.slots[slot].call = nil
-        self.slots[slot].generation &+= 1
-        // A request id of zero means none.
-        if self.slots[slot].generation == 0 { self.slots[slot].generation = 1 }
+        self.slots[slot].vacate()
         self.freeSlots.append(slot)
         self.deadlines.remove(slot)
         if call.place == nil { self.stopWaiting(call) }

@@ -116,13 +116,13 @@ extension Fleet {
     func enqueue(_ call: Call, to place: Place) {
         call.attempts += 1
         call.place = place
-        place.link.sent()
+        let sequence = place.link.sent()
         let budget = call.deadline.nanoseconds - self.now.nanoseconds
         let isInfer = call.question == .infer
         let header = FrameHeader(
             isInfer ? .infer : .describe,
             flags: call.isIdempotent ? .idempotent : [],
-            linkSequence: place.link.nextSequence(),
+            linkSequence: sequence,
             requestID: call.requestID,
             aux: UInt64(max(budget / 1_000, 1)),
             sender: self.instance
@@ -133,13 +133,13 @@ extension Fleet {
             let describe = Describe(model: call.request.model, version: call.request.version)
             call.frame = Message(describe, header)
         }
-        if place.outbox.isEmpty {
+        let count = place.append(call)
+        if count == 1 {
             if self.unsent.isEmpty { self.reactor.flushAfterJobs(self) }
             self.unsent.append(place)
         }
-        place.outbox.append(call)
         // A full bundle goes now: the worker begins on it while we make the next.
-        if place.outbox.count == WireLimits.bundleMax { self.sendCalls(to: place) }
+        if count == WireLimits.bundleMax { self.sendCalls(to: place) }
     }
 
     /// Sends the turn's calls; those to one worker go as a bundle.
@@ -249,8 +249,7 @@ extension Fleet {
 
     /// A request's credit has come back.
     private func answered(_ place: Place) {
-        place.link.answered()
-        if place.link.isDraining { self.takeLeave(of: place) }
+        if place.link.answered() { self.takeLeave(of: place) }
         if self.waitingCount > 0 { self.mustPump = true }
     }
 

@@ -9,8 +9,22 @@ internal import ZeroMQ
 actor Fleet {
     /// A slot of the table of calls. The generation tells a late answer from a current one.
     struct Slot {
-        var call: Call?
-        var generation: UInt32 = 1
+        private(set) var call: Call?
+        private(set) var generation: UInt32 = 1
+
+        /// Takes in a call; its request id has the slot's generation in the upper half.
+        mutating func occupy(_ call: Call) -> UInt32 {
+            self.call = call
+            return self.generation
+        }
+
+        /// Is free for another call; late answers find another generation.
+        mutating func vacate() {
+            self.call = nil
+            self.generation &+= 1
+            // A request id of zero means none.
+            if self.generation == 0 { self.generation = 1 }
+        }
     }
 
     /// Callers that wait for the first list of workers.

@@ -163,7 +163,7 @@ public final class FleetClient: Sendable {
 
     private func ask(
         _ question: Call.Question,
-        _ request: InferRequest,
+        _ request: consuming InferRequest,
         deadline: Moment,
         isIdempotent: Bool
     ) async -> Call.Answer {

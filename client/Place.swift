@@ -14,6 +14,15 @@ final class Place {
     init(_ record: WorkerRecord, now: Moment) { self.link = WorkerLink(record, now: now) }
 
     var workerID: String { self.link.record.workerID }
+
+    /// Puts a call into the outbox and says how many are in it.
+    func append(_ call: Call) -> Int {
+        func put(_ outbox: inout [Call]) -> Int {
+            outbox.append(call)
+            return outbox.count
+        }
+        return put(&self.outbox)
+    }
 }
 
 /// A model (and version, 0 for any) that calls ask for, and who serves it.

@@ -131,10 +131,22 @@ struct WorkerLink: Sendable {
     mutating func nextSequence() -> UInt64 { self.sequence.next() }
 
     /// A request goes out.
-    mutating func sent() { self.inFlight += 1 }
+    ///
+    /// - Returns: its number in the link's sequence.
+    @discardableResult
+    mutating func sent() -> UInt64 {
+        self.inFlight += 1
+        return self.sequence.next()
+    }
 
     /// An answer has come, wanted or not.
-    mutating func answered() { self.inFlight = max(self.inFlight - 1, 0) }
+    ///
+    /// - Returns: whether it may have been the last one: the worker drains.
+    @discardableResult
+    mutating func answered() -> Bool {
+        self.inFlight = max(self.inFlight - 1, 0)
+        return self.owesGoAway
+    }
 
     /// GOAWAY has come. After a breach of protocol nothing is answered either.
     mutating func goAway(_ reason: GoAway.Reason, now: Moment, jitter: Double) -> [Action] {
