@@ -80,13 +80,12 @@ enum Bench {
         let inputs: NamedTensors = ["x": Tensor(values, shape: [values.count])]
         let model = byteCount > 4096 ? "swallow" : "identity"
         let loop = ClosedLoop(window: window, seconds: seconds)
-        let request: @Sendable () async throws -> Void = {
-            _ = try await client.infer(model: model, inputs: inputs)
-        }
         if arguments[5] == "executor" {
-            try await withTaskExecutorPreference(client.executor) { try await loop.run(request) }
+            try await withTaskExecutorPreference(client.executor) {
+                try await loop.run(client, model: model, inputs: inputs)
+            }
         } else {
-            try await loop.run(request)
+            try await loop.run(client, model: model, inputs: inputs)
         }
         Self.print(loop.summary())
         await client.close()
@@ -101,9 +100,7 @@ enum Bench {
         let image = Tensor([Float](repeating: 0.5, count: 64), shape: [1, 1, 8, 8])
         let loop = ClosedLoop(window: window, seconds: seconds)
         try await withTaskExecutorPreference(client.executor) {
-            try await loop.run {
-                _ = try await client.infer(model: "digits", inputs: ["image": image])
-            }
+            try await loop.run(client, model: "digits", inputs: ["image": image])
         }
         Self.print(loop.summary())
         await client.close()

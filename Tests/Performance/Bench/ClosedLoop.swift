@@ -1,3 +1,5 @@
+import RoostClient
+import RoostWire
 import Synchronization
 import ZeroMQ
 
@@ -22,21 +24,28 @@ final class ClosedLoop: Sendable {
         self.end = self.warmUntil + Int64(seconds * 1e9)
     }
 
-    func run(_ request: @escaping @Sendable () async throws -> Void) async throws {
+    /// The calls are made here, not in a closure: the loop is not what is measured.
+    func run(_ client: FleetClient, model: String, inputs: NamedTensors) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for _ in 0..<self.window { group.addTask { try await self.caller(request) } }
+            for _ in 0..<self.window {
+                group.addTask { try await self.caller(client, model: model, inputs: inputs) }
+            }
             try await group.waitForAll()
         }
     }
 
-    private func caller(_ request: @Sendable () async throws -> Void) async throws {
+    private func caller(
+        _ client: FleetClient,
+        model: String,
+        inputs: NamedTensors
+    ) async throws {
         var own: [Int32] = []
         own.reserveCapacity(1 << 16)
         var first: Int64 = 0
         var now = Reactor.monotonicNanoseconds()
         while now < self.end {
             let began = now
-            try await request()
+            _ = try await client.infer(model: model, inputs: inputs)
             now = Reactor.monotonicNanoseconds()
             if now >= self.warmUntil {
                 if first == 0 { first = now }
