@@ -42,6 +42,7 @@ demo: setup engines $(programs) ## see a fleet classify pictures, and lose a wor
 	@examples/demo
 
 bench: setup engines ## measure what Roost costs
+	@swift build -c release --static-swift-stdlib
 	@python3 Tests/Performance/bench.py
 
 lint: setup ## check the formatting, and that nothing warns
