@@ -400,7 +400,6 @@ extension Broker {
 extension Broker {
     private func send(_ message: some WireMessage, to peer: PeerID, requestID: UInt64 = 0) {
         guard let socket else { return }
-        let metaBytes = message.metaBytes
         let header = FrameHeader(
             type(of: message).type,
             linkSequence: self.links[peer]?.sequence.next() ?? 1,
@@ -408,9 +407,7 @@ extension Broker {
             aux: self.epoch,
             sender: self.instance
         )
-        let frame = Message(byteCount: type(of: message).frameBytes(metaBytes: metaBytes)) {
-            message.write(header, metaBytes: metaBytes, into: $0)
-        }
+        let frame = message.encoded(header, by: Message.init(byteCount:initializingWith:))
         switch socket.send(frame, to: peer) {
         case .sent: break
         case .unreachable:

@@ -107,13 +107,3 @@ final class Call: ReactorWork, @unchecked Sendable {
         self.continuation.take()?.resume(returning: answer)
     }
 }
-
-extension Message {
-    /// The only frame of a message without tensors.
-    init(_ message: some WireMessage, _ header: FrameHeader) {
-        let metaBytes = message.metaBytes
-        self.init(byteCount: type(of: message).frameBytes(metaBytes: metaBytes)) {
-            message.write(header, metaBytes: metaBytes, into: $0)
-        }
-    }
-}

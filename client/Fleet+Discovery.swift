@@ -54,7 +54,7 @@ extension Fleet {
             sender: self.instance
         )
         // A loss is seen by the socket's descriptor, or by the broker's silence.
-        _ = socket.send(Message(message, header))
+        _ = socket.send(message.encoded(header, by: Message.init(byteCount:initializingWith:)))
     }
 
     // MARK: Receiving

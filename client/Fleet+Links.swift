@@ -109,7 +109,7 @@ extension Fleet {
             sender: self.instance
         )
         // A loss is seen by the socket's descriptor, or by the worker's silence.
-        _ = socket.send(Message(message, header))
+        _ = socket.send(message.encoded(header, by: Message.init(byteCount:initializingWith:)))
     }
 
     /// Encodes a call for a worker whose link can take it; it goes out with the turn's others.
@@ -131,7 +131,10 @@ extension Fleet {
             call.encode(header)
         } else {
             let describe = Describe(model: call.request.model, version: call.request.version)
-            call.frame = Message(describe, header)
+            call.frame = describe.encoded(
+                header,
+                by: Message.init(byteCount:initializingWith:)
+            )
         }
         let count = place.append(call)
         if count == 1 {

@@ -88,10 +88,7 @@ final class Job: @unchecked Sendable {
             requestID: self.key.requestID,
             sender: sender
         )
-        let metaBytes = error.metaBytes
-        self.reply = Message(byteCount: ErrorReply.frameBytes(metaBytes: metaBytes)) {
-            error.write(header, metaBytes: metaBytes, into: $0)
-        }
+        self.reply = error.encoded(header, by: Message.init(byteCount:initializingWith:))
     }
 
     /// Hands the encoded answer out, once.

@@ -82,10 +82,7 @@ extension Worker {
             linkSequence: self.brokerLinks[index].sequence.next(),
             sender: self.instance
         )
-        let metaBytes = message.metaBytes
-        let frame = Message(byteCount: type(of: message).frameBytes(metaBytes: metaBytes)) {
-            message.write(header, metaBytes: metaBytes, into: $0)
-        }
+        let frame = message.encoded(header, by: Message.init(byteCount:initializingWith:))
         // A loss is seen by the socket's descriptor, or by the broker's silence.
         _ = socket.send(frame)
     }

@@ -412,10 +412,7 @@ extension Worker {
             aux: aux,
             sender: self.instance
         )
-        let metaBytes = message.metaBytes
-        let frame = Message(byteCount: type(of: message).frameBytes(metaBytes: metaBytes)) {
-            message.write(header, metaBytes: metaBytes, into: $0)
-        }
+        let frame = message.encoded(header, by: Message.init(byteCount:initializingWith:))
         self.sent(socket.send(frame, to: peer), to: peer)
     }
 

@@ -36,6 +36,18 @@ extension WireMessage {
         writer.padToEight()
     }
 
+    /// Has `make` make frame 0: it is given the size, and what writes the frame into that much
+    /// memory. This is how every owner of a socket encodes what it sends.
+    package func encoded<Frame: ~Copyable>(
+        _ header: FrameHeader,
+        by make: (Int, (UnsafeMutableRawPointer) -> Void) -> Frame
+    ) -> Frame {
+        let metaBytes = self.metaBytes
+        return make(Self.frameBytes(metaBytes: metaBytes)) {
+            self.write(header, metaBytes: metaBytes, into: $0)
+        }
+    }
+
     /// Frame 0 as an array, for tests and for links that keep what they send.
     package func frame(_ header: FrameHeader) -> [UInt8] {
         let metaBytes = self.metaBytes
