@@ -21,8 +21,8 @@ package actor Broker {
 
     private let reactor: Reactor
     private let configuration: BrokerConfiguration
-    private let instance = InstanceID.random()
-    private let epoch = UInt64.random(in: 1...UInt64.max)
+    private let instance = InstanceID.random(using: Entropy())
+    private let epoch: UInt64
 
     private var socket: Socket?
     private var timer: Int?
@@ -45,6 +45,8 @@ package actor Broker {
         self.configuration = configuration
         self.reactor = reactor
         self.registry = WorkerRegistry(limits: configuration.leases)
+        var entropy = Entropy()
+        self.epoch = UInt64.random(in: 1...UInt64.max, using: &entropy)
     }
 
     /// Binds and begins to answer.
@@ -172,8 +174,8 @@ extension Broker: SocketHandler, TimerHandler {
             self.watchers[peer]?.add(credit: credit.messages)
             self.pump(peer)
         case .ping: self.send(Pong(), to: peer, requestID: header.requestID)
-        case .registerOK, .heartbeatAck, .unknown, .snapshot, .delta, .hello, .helloOK, .goAway,
-            .describe, .description, .infer, .result, .cancel, .error, .pong:
+        case .registerOK, .heartbeatAck, .unknown, .snapshot, .delta, .digest, .hello, .helloOK,
+            .goAway, .describe, .description, .infer, .result, .cancel, .error, .pong:
             throw WireError(.badType)
         }
     }

@@ -102,6 +102,7 @@ extension Fleet {
         case .delta:
             let delta = try Delta(frame)
             self.perform(try self.discovery.received(delta, epoch: frame.header.aux, now: now))
+        case .digest: _ = try Digest(frame)
         case .pong: _ = try Pong(frame)
         case .goAway:
             _ = try GoAway(frame)

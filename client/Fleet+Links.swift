@@ -239,7 +239,8 @@ extension Fleet {
             self.takeLeave(of: place)
         case .pong: _ = try Pong(frame)
         case .register, .registerOK, .heartbeat, .heartbeatAck, .unknown, .drain, .deregister,
-            .lookup, .snapshot, .watch, .delta, .hello, .describe, .infer, .cancel, .credit, .ping:
+            .lookup, .snapshot, .watch, .delta, .digest, .hello, .describe, .infer, .cancel,
+            .credit, .ping:
             throw WireError(.badType)
         }
     }

@@ -35,7 +35,7 @@ actor Fleet {
 
     nonisolated let reactor: Reactor
     let configuration: ClientConfiguration
-    let instance = InstanceID.random()
+    let instance = InstanceID.random(using: Entropy())
     let retries = RetryPolicy()
 
     var discovery: Discovery
@@ -126,7 +126,7 @@ actor Fleet {
         self.resetTimer()
     }
 
-    static var jitter: Double { Double.random(in: 0..<1) }
+    static var jitter: Double { Entropy.fraction() }
 
     /// Makes sure that ``tick(now:)`` comes by then.
     func wake(by deadline: Moment) {

@@ -8,10 +8,7 @@ internal import ZeroMQ
 ///
 /// Executions block and use deep stacks, so they run neither on the reactor's thread nor on Swift's
 /// pool. Each thread has its own lane on every session it has run.
-final class ExecutorPool: Sendable {
-    /// Takes finished jobs, on an executor's thread.
-    typealias Finished = @Sendable ([Job]) -> Void
-
+final class ExecutorPool: Executors {
     private struct State {
         var scheduler: Scheduler<Job>
         /// Threads that wait for work.
@@ -25,7 +22,7 @@ final class ExecutorPool: Sendable {
     private let wakeups: Semaphore
     private let threads: Mutex<[pthread_t]>
     private let sender: InstanceID
-    private let finished: Finished
+    private let finished: Executors.Finished
 
     /// The engines' kernels want more than the 2 MiB that some systems give a thread.
     private static let stackBytes = 8 << 20
@@ -34,7 +31,11 @@ final class ExecutorPool: Sendable {
     private static let gatherLimit: Int64 = 100_000
     private static let gatherMax = WireLimits.bundleMax
 
-    init(_ configuration: WorkerConfiguration, sender: InstanceID, finished: @escaping Finished) {
+    init(
+        _ configuration: WorkerConfiguration,
+        sender: InstanceID,
+        finished: @escaping Executors.Finished
+    ) {
         self.state = Mutex(
             State(
                 scheduler: Scheduler(
@@ -50,7 +51,6 @@ final class ExecutorPool: Sendable {
         self.finished = finished
     }
 
-    /// Starts that many threads.
     func start(threads count: Int) throws(RoostError) {
         for _ in 0..<count {
             guard let thread = Thread.start(stack: Self.stackBytes, { self.run() }) else {
@@ -60,9 +60,7 @@ final class ExecutorPool: Sendable {
         }
     }
 
-    /// Offers a turn's requests to the scheduler, under one lock and with one wake-up.
-    ///
-    /// - Returns: those that it refused, and why.
+    // Under one lock and with one wake-up.
     func submit(_ jobs: [(job: Job, byteCount: Int)]) -> [(Job, Scheduler<Job>.Refusal)] {
         var refused: [(Job, Scheduler<Job>.Refusal)] = []
         let wakes = self.state.withLock { state in
@@ -84,7 +82,6 @@ final class ExecutorPool: Sendable {
         return refused
     }
 
-    /// Takes a waiting request out; `nil` if it is running, finished or unknown.
     func cancel(_ key: RequestKey) -> Job? {
         self.state.withLock { state in
             let job = state.scheduler.cancel(key)
@@ -93,28 +90,17 @@ final class ExecutorPool: Sendable {
         }
     }
 
-    /// Forgets what waits for a client that has gone.
     func cancelAll(of peer: PeerID) {
         self.state.withLock { $0.unanswered -= $0.scheduler.cancelAll(of: peer).count }
     }
 
-    /// So many of the jobs that were handed back have been answered.
     func answered(_ count: Int) { self.state.withLock { $0.unanswered -= count } }
 
-    /// From now on everything new is refused.
     func drain() { self.state.withLock { $0.scheduler.drain() } }
 
-    /// What a heartbeat tells.
-    struct Statistics {
-        let running: Int
-        let queued: Int
-        let finished: UInt64
-        let lastProgress: Moment
-    }
-
-    var statistics: Statistics {
+    var statistics: ExecutorStatistics {
         self.state.withLock {
-            Statistics(
+            ExecutorStatistics(
                 running: $0.scheduler.running,
                 queued: $0.scheduler.queued,
                 finished: $0.scheduler.finished,
@@ -123,11 +109,8 @@ final class ExecutorPool: Sendable {
         }
     }
 
-    /// Whether everything that was accepted has been answered: not only executed, for an answer may
-    /// still be on its way from an executor's thread.
     var isIdle: Bool { self.state.withLock { $0.unanswered == 0 } }
 
-    /// Drops what waits, lets what runs end, and joins the threads. Blocks.
     func stop() {
         self.state.withLock {
             $0.isStopping = true

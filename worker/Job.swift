@@ -1,5 +1,5 @@
-internal import RoostEngine
-internal import RoostWire
+package import RoostEngine
+package import RoostWire
 internal import ZeroMQ
 
 /// One accepted request on its way through the worker.
@@ -7,11 +7,11 @@ internal import ZeroMQ
 /// It belongs to one thread at a time: the reactor's, which makes it, then an executor's, then the
 /// reactor's again; the scheduler's lock and the reactor's inbox pass it on. That is the promise
 /// behind `@unchecked Sendable`.
-final class Job: @unchecked Sendable {
-    let key: RequestKey
-    let model: LoadedModel
-    let accepted: Moment
-    let deadline: Moment
+package final class Job: @unchecked Sendable {
+    package let key: RequestKey
+    package let model: LoadedModel
+    package let accepted: Moment
+    package let deadline: Moment
     private var inputs: [Tensor]
     private let wanted: [Int]
 
@@ -42,7 +42,7 @@ final class Job: @unchecked Sendable {
     /// - Parameters:
     ///   - started: when the executor took the request.
     ///   - load: how many other requests the worker holds.
-    func execute(on lane: any Lane, started: Moment, load: Int, sender: InstanceID) {
+    package func execute(on lane: any Lane, started: Moment, load: Int, sender: InstanceID) {
         let outputs: [Tensor]
         do throws(EngineError) {
             outputs = try lane.run(self.inputs, outputs: self.wanted)
@@ -80,7 +80,7 @@ final class Job: @unchecked Sendable {
     }
 
     /// Encodes a refusal or failure as the answer.
-    func fail(_ error: ErrorReply, flags: FrameHeader.Flags = [], sender: InstanceID) {
+    package func fail(_ error: ErrorReply, flags: FrameHeader.Flags = [], sender: InstanceID) {
         self.inputs = []
         let header = FrameHeader(
             .error,

@@ -1,26 +1,26 @@
-internal import RoostWire
-internal import ZeroMQ
+package import RoostWire
+package import ZeroMQ
 
 /// Which request of which client.
-struct RequestKey: Hashable, Sendable {
-    let peer: PeerID
-    let requestID: UInt64
+package struct RequestKey: Hashable, Sendable {
+    package let peer: PeerID
+    package let requestID: UInt64
 }
 
 /// Admits requests or refuses them, and says which is executed next: first come, first served.
 ///
 /// A value without clock, lock or thread. What it accepted leaves it exactly once: taken to be
 /// executed, taken because its deadline has passed, or cancelled.
-struct Scheduler<Item: Sendable>: Sendable {
+package struct Scheduler<Item: Sendable>: Sendable {
     /// Why a request is not accepted.
-    enum Refusal: Hashable, Sendable {
+    package enum Refusal: Hashable, Sendable {
         case queueFull(Int)
         case bytesFull(Int)
         case draining
     }
 
     /// What an executor is given.
-    enum Next: Sendable {
+    package enum Next: Sendable {
         case run(Item)
         /// Nobody waits for the answer any more.
         case expired(Item)
@@ -38,28 +38,28 @@ struct Scheduler<Item: Sendable>: Sendable {
     private let queueMax: Int
     private let queueBytesMax: Int
     private var queue = Ring<Entry>()
-    private(set) var queuedBytes = 0
+    package private(set) var queuedBytes = 0
     /// Requests being executed.
-    private(set) var running = 0
+    package private(set) var running = 0
     /// Executions finished.
-    private(set) var finished: UInt64 = 0
+    package private(set) var finished: UInt64 = 0
     /// When the last execution ended or, if nothing was running, the first began.
-    private(set) var lastProgress = Moment(nanoseconds: 0)
-    private(set) var isDraining = false
+    package private(set) var lastProgress = Moment(nanoseconds: 0)
+    package private(set) var isDraining = false
 
-    init(slots: Int, queueMax: Int, queueBytesMax: Int) {
+    package init(slots: Int, queueMax: Int, queueBytesMax: Int) {
         self.slots = slots
         self.queueMax = queueMax
         self.queueBytesMax = queueBytesMax
     }
 
     /// Requests waiting.
-    var queued: Int { self.queue.count }
+    package var queued: Int { self.queue.count }
     /// Whether everything that was accepted has been finished.
-    var isIdle: Bool { self.running == 0 && self.queue.count == 0 }
+    package var isIdle: Bool { self.running == 0 && self.queue.count == 0 }
 
     /// Accepts a request, or says why not.
-    mutating func admit(
+    package mutating func admit(
         _ item: Item,
         key: RequestKey,
         byteCount: Int,
@@ -79,7 +79,7 @@ struct Scheduler<Item: Sendable>: Sendable {
     }
 
     /// The next request for an executor that has become free.
-    mutating func next(now: Moment) -> Next {
+    package mutating func next(now: Moment) -> Next {
         guard let entry = self.queue.popFirst() else { return .nothing }
         self.queuedBytes -= entry.byteCount
         guard now < entry.deadline else { return .expired(entry.item) }
@@ -89,7 +89,7 @@ struct Scheduler<Item: Sendable>: Sendable {
     }
 
     /// An execution has ended, well or not.
-    mutating func finish(now: Moment) {
+    package mutating func finish(now: Moment) {
         precondition(self.running > 0, "an execution ended and none was running")
         self.running -= 1
         self.finished += 1
@@ -97,14 +97,14 @@ struct Scheduler<Item: Sendable>: Sendable {
     }
 
     /// Takes a waiting request out; `nil` if it is not waiting: unknown, running or finished.
-    mutating func cancel(_ key: RequestKey) -> Item? {
+    package mutating func cancel(_ key: RequestKey) -> Item? {
         guard let entry = self.queue.removeFirst(where: { $0.key == key }) else { return nil }
         self.queuedBytes -= entry.byteCount
         return entry.item
     }
 
     /// Takes out everything that waits for a client that has gone.
-    mutating func cancelAll(of peer: PeerID) -> [Item] {
+    package mutating func cancelAll(of peer: PeerID) -> [Item] {
         var items: [Item] = []
         while let entry = self.queue.removeFirst(where: { $0.key.peer == peer }) {
             self.queuedBytes -= entry.byteCount
@@ -114,7 +114,7 @@ struct Scheduler<Item: Sendable>: Sendable {
     }
 
     /// Takes out everything that waits.
-    mutating func cancelAll() -> [Item] {
+    package mutating func cancelAll() -> [Item] {
         var items: [Item] = []
         while let entry = self.queue.popFirst() { items.append(entry.item) }
         self.queuedBytes = 0
@@ -122,5 +122,5 @@ struct Scheduler<Item: Sendable>: Sendable {
     }
 
     /// From now on everything new is refused.
-    mutating func drain() { self.isDraining = true }
+    package mutating func drain() { self.isDraining = true }
 }

@@ -13,7 +13,7 @@ extension Worker {
         self.setTimer()
     }
 
-    private static var jitter: Double { Double.random(in: 0..<1) }
+    private static var jitter: Double { Entropy.fraction() }
 
     private func perform(_ actions: [Heartbeater.Action], broker index: Int) {
         for action in actions {
@@ -172,7 +172,8 @@ extension Worker {
         case .goAway:
             actions = self.brokerLinks[index].heartbeater.lost(now: now, jitter: jitter)
         case .register, .heartbeat, .drain, .deregister, .lookup, .snapshot, .watch, .delta,
-            .hello, .helloOK, .describe, .description, .infer, .result, .cancel, .credit, .ping,
+            .digest, .hello, .helloOK, .describe, .description, .infer, .result, .cancel, .credit,
+            .ping,
             .pong:
             throw WireError(.badType)
         }

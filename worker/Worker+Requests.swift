@@ -119,7 +119,8 @@ extension Worker {
             self.clientLinks[peer]?.goAway()
             self.finishDraining()
         case .register, .registerOK, .heartbeat, .heartbeatAck, .unknown, .drain, .deregister,
-            .lookup, .snapshot, .watch, .delta, .helloOK, .description, .infer, .result, .credit,
+            .lookup, .snapshot, .watch, .delta, .digest, .helloOK, .description, .infer, .result,
+            .credit,
             .error, .pong:
             throw WireError(.badType)
         }

@@ -25,7 +25,7 @@ package actor Worker {
 
     let reactor: Reactor
     let configuration: WorkerConfiguration
-    let instance = InstanceID.random()
+    let instance = InstanceID.random(using: Entropy())
     let models: [LoadedModel]
     let observe: @Sendable (Event) -> Void
 
@@ -48,13 +48,19 @@ package actor Worker {
     /// A client that hangs is waited for no longer than this once it has its answers.
     private static let goAwayLimit: Duration = .seconds(2)
 
-    private(set) lazy var pool = ExecutorPool(
+    private(set) lazy var pool: any Executors = self.makeExecutors(
         self.configuration,
-        sender: self.instance,
-        finished: { [reactor, unowned self] jobs in
+        self.instance,
+        { [reactor, unowned self] jobs in
             reactor.post(FinishedJobs(jobs, worker: self))
         }
     )
+    private let makeExecutors: ExecutorsMaker
+
+    /// Makes what executes requests, given the worker's configuration, the `sender` of its answers
+    /// and whom to hand finished jobs.
+    package typealias ExecutorsMaker =
+        @Sendable (WorkerConfiguration, InstanceID, @escaping Executors.Finished) -> any Executors
 
     nonisolated package var unownedExecutor: UnownedSerialExecutor {
         self.reactor.asUnownedSerialExecutor()
@@ -62,14 +68,18 @@ package actor Worker {
 
     /// A worker that will serve `models`.
     ///
-    /// - Parameter observe: is told of events, on the reactor's thread; must not block.
+    /// - Parameters:
+    ///   - observe: is told of events, on the reactor's thread; must not block.
+    ///   - executors: makes what executes the requests.
     package init(
         _ configuration: WorkerConfiguration,
         models: [LoadedModel],
         on reactor: Reactor,
         incarnation: UInt64,
-        observe: @escaping @Sendable (Event) -> Void = { _ in }
+        observe: @escaping @Sendable (Event) -> Void = { _ in },
+        executors: @escaping ExecutorsMaker = ExecutorPool.init(_:sender:finished:)
     ) {
+        self.makeExecutors = executors
         self.configuration = configuration
         self.models = models.sorted { ($0.name, $0.version) < ($1.name, $1.version) }
         self.reactor = reactor

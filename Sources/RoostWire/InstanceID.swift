@@ -8,9 +8,13 @@ package struct InstanceID: Hashable, Sendable, CustomStringConvertible {
         self.low = low
     }
 
-    /// A fresh random one.
-    package static func random() -> InstanceID {
-        InstanceID(high: .random(in: 1...UInt64.max), low: .random(in: 0...UInt64.max))
+    /// A fresh one.
+    package static func random(using generator: some RandomNumberGenerator) -> InstanceID {
+        var generator = generator
+        return InstanceID(
+            high: .random(in: 1...UInt64.max, using: &generator),
+            low: .random(in: 0...UInt64.max, using: &generator)
+        )
     }
 
     /// 32 hexadecimal digits.

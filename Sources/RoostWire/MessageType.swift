@@ -13,6 +13,7 @@ package enum MessageType: UInt8, Sendable, CaseIterable {
     case snapshot = 0x11
     case watch = 0x12
     case delta = 0x13
+    case digest = 0x14
     // Inference: client and worker.
     case hello = 0x20
     case helloOK = 0x21

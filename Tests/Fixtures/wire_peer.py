@@ -103,7 +103,7 @@ class Writer:
 
 STATES, REASONS, WHYS = range(1, 6), range(1, 3), range(1, 4)
 SELECTOR = [("model", "text"), ("version", "u32"), ("zone", "text")]
-LOAD = [("inFlight", "u32"), ("queued", "u32")]
+LOAD = [("inFlight", "u32"), ("queued", "u32"), ("serviceMicroseconds", "u32")]
 MODEL = [("name", "text"), ("version", "u32"), ("signatureDigest", "u64")]
 RECORD = [("workerID", "name"), ("incarnation", "u64"), ("instance", "instance"),
           ("revision", "u64"), ("state", STATES), ("zone", "text"), ("slots", "u32"),
@@ -132,6 +132,7 @@ PLAIN = {
     0x12: [("selector", SELECTOR), ("epoch", "u64"), ("sequence", "u64"), ("credit", "u32")],
     0x13: [("sequence", "u64"), ("previous", "u64"), ("upserts", ("list", RECORDS_MAX, RECORD)),
            ("removals", ("list", RECORDS_MAX, REMOVAL))],
+    0x14: [("sequence", "u64"), ("count", "u32"), ("sum", "u64")],
     0x20: [("workerID", "text"), ("incarnation", "u64"), ("wantCredit", "u32")],
     0x21: [("credit", "u32"), ("load", LOAD)],
     0x22: [("reason", REASONS), ("limit", "u32")],

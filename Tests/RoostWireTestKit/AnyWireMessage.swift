@@ -20,7 +20,8 @@ package struct AnyWireMessage: Sendable {
     private static let plainTypes: [any (WireMessage & Hashable).Type] = [
         Register.self, RegisterOK.self, Heartbeat.self, HeartbeatAck.self, Unknown.self,
         Drain.self, Deregister.self, Lookup.self, Snapshot.self, Watch.self, Delta.self,
-        Hello.self, HelloOK.self, GoAway.self, Describe.self, Description.self, Cancel.self,
+        Digest.self, Hello.self, HelloOK.self, GoAway.self, Describe.self, Description.self,
+        Cancel.self,
         Credit.self, ErrorReply.self, Ping.self, Pong.self,
     ]
 

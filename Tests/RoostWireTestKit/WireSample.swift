@@ -133,13 +133,14 @@ package struct WireSample: Sendable, CustomStringConvertible {
             ),
             aux: Self.epoch
         ),
+        WireSample("digest", Digest(sequence: 41, count: 3, sum: .max - 4), aux: Self.epoch),
     ]
 
     private static let links = [
         WireSample("hello", Hello(workerID: "w-1", incarnation: 9, wantCredit: 256)),
         WireSample(
             "hello-ok",
-            HelloOK(credit: 256, load: Load(inFlight: 1, queued: 2)),
+            HelloOK(credit: 256, load: Load(inFlight: 1, queued: 2, serviceMicroseconds: 1_500)),
             aux: 64 << 20
         ),
         WireSample("go-away", GoAway(reason: .draining, limit: .seconds(25))),
@@ -159,7 +160,11 @@ package struct WireSample: Sendable, CustomStringConvertible {
             ErrorReply(.stale, "a newer incarnation is registered", value: 10)
         ),
         WireSample("ping", Ping(), requestID: 16),
-        WireSample("pong", Pong(load: Load(inFlight: 3, queued: 4)), requestID: 16),
+        WireSample(
+            "pong",
+            Pong(load: Load(inFlight: 3, queued: 4, serviceMicroseconds: 5)),
+            requestID: 16
+        ),
     ]
 
     private static let inference = [

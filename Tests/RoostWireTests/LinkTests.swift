@@ -33,7 +33,9 @@ import Testing
 
     @Test("two lives have two names")
     func random() {
-        let names = Set((0..<1000).map { _ in InstanceID.random() })
+        let names = Set(
+            (0..<1000).map { _ in InstanceID.random(using: SystemRandomNumberGenerator()) }
+        )
         #expect(names.count == 1000)
     }
 }

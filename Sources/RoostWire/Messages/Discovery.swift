@@ -194,3 +194,52 @@ package struct Delta: WireMessage, Hashable {
         }
     }
 }
+
+/// DIGEST, broker to client: what the watched list amounts to now, so that a client whose list has
+/// drifted from the broker's finds out and asks anew. Takes no credit. `aux` is the broker's epoch.
+package struct Digest: WireMessage, Hashable {
+    package static let type = MessageType.digest
+    /// The sequence of the last SNAPSHOT or DELTA that the client was sent.
+    package var sequence: UInt64
+    /// How many workers match the watch.
+    package var count: UInt32
+    /// The sum, modulo 2^64, of their records' digests (``WorkerRecord/digest``).
+    package var sum: UInt64
+
+    package init(sequence: UInt64, count: UInt32, sum: UInt64) {
+        self.sequence = sequence
+        self.count = count
+        self.sum = sum
+    }
+    package init(from reader: inout WireReader) throws(WireError) {
+        self.sequence = try reader.integer()
+        self.count = try reader.integer()
+        self.sum = try reader.integer()
+    }
+    package func encode(to writer: inout WireWriter) {
+        writer.integer(self.sequence)
+        writer.integer(self.count)
+        writer.integer(self.sum)
+    }
+}
+
+extension WorkerRecord {
+    /// FNV-1a (64 bits) over what tells two lists apart: workerID (its bytes, then one of 0),
+    /// incarnation and revision (8 bytes each, little-endian) and state (1 byte).
+    ///
+    /// Digests of many records are added, so a list's sum follows each change without a look at
+    /// the others. It finds accidents; it is no proof against somebody who means to deceive.
+    package var digest: UInt64 {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        func add(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        for byte in self.workerID.utf8 { add(byte) }
+        add(0)
+        for word in [self.incarnation, self.revision] {
+            for shift in stride(from: UInt64(0), to: 64, by: 8) {
+                add(UInt8(truncatingIfNeeded: word >> shift))
+            }
+        }
+        add(self.state.rawValue)
+        return hash
+    }
+}

@@ -51,18 +51,23 @@ package struct Load: Hashable, Sendable {
     package var inFlight: UInt32
     /// Requests waiting.
     package var queued: UInt32
+    /// How long an execution takes of late, as a moving mean; 0 if nothing was executed yet.
+    package var serviceMicroseconds: UInt32
 
-    package init(inFlight: UInt32 = 0, queued: UInt32 = 0) {
+    package init(inFlight: UInt32 = 0, queued: UInt32 = 0, serviceMicroseconds: UInt32 = 0) {
         self.inFlight = inFlight
         self.queued = queued
+        self.serviceMicroseconds = serviceMicroseconds
     }
     init(from reader: inout WireReader) throws(WireError) {
         self.inFlight = try reader.integer()
         self.queued = try reader.integer()
+        self.serviceMicroseconds = try reader.integer()
     }
     func encode(to writer: inout WireWriter) {
         writer.integer(self.inFlight)
         writer.integer(self.queued)
+        writer.integer(self.serviceMicroseconds)
     }
 }
 

@@ -1,0 +1,6 @@
+package import RoostWire
+
+extension InstanceID {
+    /// A fresh one, for tests that do not care which.
+    package static func random() -> InstanceID { .random(using: SystemRandomNumberGenerator()) }
+}
