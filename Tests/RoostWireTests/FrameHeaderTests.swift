@@ -116,7 +116,7 @@ import Testing
         frame = self.ping
         frame.version = 2
         #expect(reason(frame) == .badVersion)
-        for number: UInt8 in [0x00, 0x08, 0x14, 0x23, 0x32, 0x33, 0x39, 0xff] {
+        for number: UInt8 in [0x00, 0x08, 0x15, 0x23, 0x32, 0x33, 0x39, 0xff] {
             frame = self.ping
             frame.typeNumber = number
             #expect(reason(frame) == .badType)
