@@ -17,11 +17,21 @@ final class Call: ReactorWork, @unchecked Sendable {
         case failure(InferenceError)
     }
 
+    /// One sending of the call.
+    struct Leg {
+        let place: Place
+        let sent: Moment
+        /// Its worker's place among those that serve the model.
+        let candidate: Candidate
+    }
+
     let question: Question
     /// What is asked; of a DESCRIBE only model and version.
     var request: InferRequest
     let deadline: Moment
     let isIdempotent: Bool
+    /// The hash of the affinity key, if there is one.
+    let affinity: UInt64?
     private let fleet: Fleet
     private var continuation: UnsafeContinuation<Answer, Never>?
 
@@ -29,13 +39,24 @@ final class Call: ReactorWork, @unchecked Sendable {
 
     /// 0 until it is started; then its slot in the fleet's table, and the slot's generation.
     var requestID: UInt64 = 0
-    /// The worker that has it; `nil` while it waits.
-    var place: Place?
+    /// Where it is and since when; `nil` while it waits.
+    var leg: Leg?
+    /// Where its second copy is, if it is hedged.
+    var hedge: Leg?
+    /// How often it was sent.
     var attempts = 0
+    /// How often a worker was lost with it.
+    var losses = 0
     /// Workers that refused it.
     var avoided: [ObjectIdentifier] = []
     /// The last refusal, for the error that is thrown if nobody else takes the call.
     var failure: InferenceError?
+    /// The attempts that failed.
+    var history: [InferenceAttempt] = []
+    /// It waits for a moment, with its slot in the fleet's delays: to be sent again, or hedged.
+    var isDelayed = false
+    /// The class of its inputs' size.
+    let sizeClass: Int
     private(set) var isCancelled = false
     /// Its first frame, encoded and not yet sent, and how many payload frames follow it.
     var frame: Message?
@@ -46,12 +67,17 @@ final class Call: ReactorWork, @unchecked Sendable {
         _ request: InferRequest,
         deadline: Moment,
         isIdempotent: Bool,
+        affinity: UInt64? = nil,
         fleet: Fleet
     ) {
         self.question = question
         self.request = request
         self.deadline = deadline
         self.isIdempotent = isIdempotent
+        self.affinity = affinity
+        self.sizeClass = LatencyEstimate.sizeClass(
+            request.inputs.reduce(0) { $0 + $1.tensor.byteCount }
+        )
         self.fleet = fleet
     }
 
@@ -63,6 +89,13 @@ final class Call: ReactorWork, @unchecked Sendable {
 
     func perform() {
         self.fleet.reactor.assumeIsolated(self.fleet) { $0.start(self) }
+    }
+
+    /// The leg that is at that worker, and whether it is the hedge.
+    func leg(at place: Place) -> (leg: Leg, isHedge: Bool)? {
+        if let leg, leg.place === place { return (leg, false) }
+        if let hedge, hedge.place === place { return (hedge, true) }
+        return nil
     }
 
     /// Encodes the INFER's first frame.

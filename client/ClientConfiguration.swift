@@ -10,10 +10,53 @@ public struct ClientConfiguration: Sendable {
     public var inFlightPerWorker = 256
     /// How many calls may wait for a free worker; further ones fail at once.
     public var waitingMax = 10_000
-    /// The most workers that are connected to at once.
-    public var linksMax = 256
+
+    // MARK: Choosing
+
+    /// How a worker is chosen for a request.
+    public var policy = BalancingPolicy.rotate
+    /// The zone that the client runs in: workers there are chosen first. Empty: all are alike.
+    public var zone = ""
+    /// How many of the client's requests each execution slot of the zone's workers may have before
+    /// requests spill over to other zones. Lower answers sooner, higher keeps traffic at home.
+    public var zoneSpillover = 4.0
+    /// To how many workers of a model the client is linked, if more serve it. More spread the load
+    /// better, fewer cost less: each link is a connection at both ends.
+    public var subsetSize = 32
+    /// The most workers that are connected to at once, for all models together.
+    public var linksMax = 1_024
+    /// How long a worker that joins a running fleet is given less than its share. Zero: not at all.
+    public var slowStart: Duration = .seconds(10)
+    /// When a worker that keeps failing is left alone for a while; `nil`: never.
+    public var outlierDetection: OutlierDetection? = OutlierDetection()
+
+    // MARK: Repeating
+
+    /// How often a request is sent when the workers that had it were lost.
+    public var attemptsMax = 3
+    /// Repetitions and hedges allowed for each request, and a second besides. What a lost worker had
+    /// waits for its turn; what workers refuse for load fails when there is none.
+    public var retryShare = 0.2
+    public var retriesPerSecond = 10.0
+    /// Whether to turn requests away unsent when the workers refuse most of them for load anyway.
+    public var throttles = true
+    /// Sends a second copy of a request that takes unusually long to another worker, and takes the
+    /// answer that comes first; `nil`: never. Of idempotent requests only.
+    public var hedging: Hedging?
 
     public init() {}
+
+    /// When a request is sent a second time for fear that it is stuck.
+    public struct Hedging: Sendable, Hashable {
+        /// The share of requests that are answered before the second copy goes out.
+        public var quantile = 0.95
+        /// It never goes out sooner than this.
+        public var delayMin: Duration = .milliseconds(1)
+        /// Copies for each request, at most. There is no allowance besides: without requests there are no hedges.
+        public var share = 0.02
+
+        public init() {}
+    }
 
     /// Every problem of the configuration, in words; empty if there is none.
     func problems() -> [String] {
@@ -23,8 +66,30 @@ public struct ClientConfiguration: Sendable {
             problems.append("inFlightPerWorker must be 1 to 65536")
         }
         if self.waitingMax < 1 { problems.append("waitingMax must be at least 1") }
-        if self.linksMax < 1 { problems.append("linksMax must be at least 1") }
-        return problems
+        if self.zone.utf8.count > WireLimits.nameBytesMax {
+            problems.append("zone must have at most \(WireLimits.nameBytesMax) bytes")
+        }
+        if !(self.zoneSpillover > 0) { problems.append("zoneSpillover must be positive") }
+        if self.subsetSize < 1 { problems.append("subsetSize must be at least 1") }
+        if self.linksMax < self.subsetSize { problems.append("linksMax is below subsetSize") }
+        if self.slowStart < .zero { problems.append("slowStart must not be negative") }
+        if !(1...100).contains(self.attemptsMax) { problems.append("attemptsMax must be 1 to 100") }
+        if !(0...10).contains(self.retryShare) { problems.append("retryShare must be 0 to 10") }
+        if !(0...1_000_000).contains(self.retriesPerSecond) {
+            problems.append("retriesPerSecond must be 0 to 1000000")
+        }
+        if let hedging {
+            if !(hedging.quantile > 0 && hedging.quantile < 1) {
+                problems.append("the hedging's quantile must be between 0 and 1")
+            }
+            if !(0...1).contains(hedging.share) {
+                problems.append("the hedging's share must be 0 to 1")
+            }
+            if hedging.delayMin <= .zero {
+                problems.append("the hedging's delayMin must be positive")
+            }
+        }
+        return problems + (self.outlierDetection?.problems() ?? [])
     }
 }
 
@@ -39,6 +104,8 @@ public struct InferenceOptions: Sendable {
     public var priority: UInt8 = 0
     /// The outputs wanted; empty for all.
     public var outputs: [String] = []
+    /// Requests of one key go to one worker, if the policy is ``BalancingPolicy/affinity``.
+    public var affinityKey: String?
 
     public init() {}
 }
@@ -50,12 +117,17 @@ public struct InferenceResult: Sendable {
     public let version: Int
     /// The worker that answered.
     public let worker: String
-    /// How often the request was sent, 1 unless a worker was lost or refused it.
+    /// How often the request was sent, 1 unless a worker was lost or refused it, or it was hedged.
     public let attempts: Int
     /// How long it waited in the worker's queue.
     public let queueTime: Duration
     /// How long the model took.
     public let computeTime: Duration
+    /// The attempts before the one that was answered, in the order in which they ended: where each
+    /// went and why it was not the last. Empty for most calls.
+    public let earlierAttempts: [InferenceAttempt]
+    /// Whether the copy that answered was the second one of a hedged request.
+    public let wasHedge: Bool
 }
 
 /// A worker as this client sees it.
@@ -72,6 +144,8 @@ public struct WorkerStatus: Sendable, Hashable {
     public let zone: String
     /// Whether this client's own link to it works.
     public let isLinked: Bool
+    /// Whether it is left alone for a while because its answers failed.
+    public let isEjected: Bool
     /// This client's requests that it has.
     public let inFlight: Int
     /// How many requests it executes at once.

@@ -19,6 +19,7 @@ extension Fleet {
             case .listed: self.listed()
             }
         }
+        if self.mustRelink { self.relink(now: self.now) }
         if !actions.isEmpty { self.wake(by: self.discovery.deadline) }
     }
 
@@ -118,35 +119,28 @@ extension Fleet {
     // MARK: News
 
     private func upsert(_ record: WorkerRecord) {
-        if let place = self.places.first(where: { $0.workerID == record.workerID }) {
+        self.mustRelink = true
+        if let place = self.placesByID[record.workerID] {
             let known = place.link.record
             if known.incarnation == record.incarnation, known.endpoints == record.endpoints {
-                place.link.update(record)
-                self.refreshTargets()
+                self.perform(place.link.update(record, now: self.now), place)
                 return
             }
             // A new life of the worker: the old one's link ends, what was in flight goes elsewhere.
             self.remove(place)
         }
-        self.add(record)
-        self.refreshTargets()
+        if self.isRunning { self.newcomers.insert(record.workerID) }
     }
 
     private func remove(_ record: WorkerRecord, _ why: Delta.Removal.Why) {
-        guard
-            let place = self.places.first(where: {
-                $0.workerID == record.workerID && $0.link.record.incarnation == record.incarnation
-            })
+        self.mustRelink = true
+        guard let place = self.placesByID[record.workerID],
+            place.link.record.incarnation == record.incarnation
         else { return }
         // A broker that no longer hears a worker proves nothing while our own link works; and one
         // that said good-bye answers what it accepted before it closes its end.
         let isUsed = why == .deregistered ? place.link.inFlight > 0 : place.link.isReady
-        if isUsed {
-            place.link.isUnlisted = true
-            return
-        }
-        self.remove(place)
-        self.refreshTargets()
+        if isUsed { place.link.isUnlisted = true } else { self.remove(place) }
     }
 
     private func listed() {
@@ -186,13 +180,14 @@ extension Fleet {
     /// The workers as this client sees them, by name.
     func workers() -> [WorkerStatus] {
         self.discovery.records.values.sorted { $0.workerID < $1.workerID }.map { record in
-            let place = self.places.first { $0.workerID == record.workerID }
+            let place = self.placesByID[record.workerID]
             return WorkerStatus(
                 id: record.workerID,
                 state: "\(record.state)",
                 endpoint: record.endpoints.first?.address ?? "",
                 zone: record.zone,
                 isLinked: place?.link.isReady ?? false,
+                isEjected: place?.detector?.isEjected ?? false,
                 inFlight: place?.link.inFlight ?? 0,
                 slots: Int(record.slots),
                 models: record.models.map { .init(name: $0.name, version: Int($0.version)) }

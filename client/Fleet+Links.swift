@@ -12,18 +12,84 @@ extension Fleet {
             case .connect: self.connect(place)
             case .ping: self.send(Ping(), to: place)
             case .disconnect: self.disconnect(place)
-            case .ready: self.mustPump = true
+            case .ready: self.stalePools()
             }
         }
         self.wake(by: place.link.deadline)
     }
 
-    /// A worker has been found: a link to it is opened.
-    func add(_ record: WorkerRecord) {
-        guard self.places.count < self.configuration.linksMax else { return }
-        let now = self.now
-        let place = Place(record, now: now)
+    /// Does what is due for one worker.
+    func tick(_ place: Place, now: Moment) {
+        self.perform(place.link.tick(now: now, jitter: Self.jitter), place)
+        if place.detector?.tick(now: now) == true { self.stalePools() }
+        if let until = place.overloadedUntil, now >= until {
+            place.overloadedUntil = nil
+            self.mustPump = true
+        }
+        if place.isSurplus, place.link.inFlight == 0 {
+            self.remove(place)
+            self.mustRelink = true
+        }
+    }
+
+    /// Opens the links that the list of workers calls for, and gives up those that it does not.
+    ///
+    /// Small fleets are linked as a whole; of large ones the client's ``Subset`` of all and, for
+    /// each model that is asked for, of those that serve it.
+    func relink(now: Moment) {
+        self.mustRelink = false
+        let records = self.discovery.records
+        let size = self.configuration.subsetSize
+        var wanted: Set<String>
+        if records.count <= size {
+            wanted = Set(records.keys)
+        } else {
+            wanted = self.subset(of: Array(records.values))
+            for key in self.targets.keys {
+                wanted.formUnion(
+                    self.subset(
+                        of: records.values.filter { $0.serves(key.model, version: key.version) }
+                    )
+                )
+            }
+        }
+        for place in self.places {
+            place.isSurplus = records[place.workerID] != nil && !wanted.contains(place.workerID)
+        }
+        for place in self.places where place.isSurplus && place.link.inFlight == 0 {
+            self.remove(place)
+        }
+        for id in wanted.sorted() where self.placesByID[id] == nil {
+            guard self.places.count < self.configuration.linksMax else { break }
+            guard let record = records[id] else { continue }
+            self.add(record, now: now)
+        }
+        self.newcomers.formIntersection(records.keys)
+        if self.discovery.hasList, !self.places.isEmpty { self.isRunning = true }
+        self.refreshTargets(now: now)
+    }
+
+    private func subset(of records: [WorkerRecord]) -> Set<String> {
+        Set(
+            Subset.choose(
+                self.configuration.subsetSize,
+                of: records,
+                zone: self.configuration.zone,
+                client: self.instance.high
+            )
+        )
+    }
+
+    /// A link to a worker is opened.
+    private func add(_ record: WorkerRecord, now: Moment) {
+        let place = Place(
+            record,
+            outliers: self.configuration.outlierDetection,
+            isNewcomer: self.newcomers.remove(record.workerID) != nil,
+            now: now
+        )
         self.places.append(place)
+        self.placesByID[record.workerID] = place
         self.perform(place.link.tick(now: now, jitter: 0), place)
     }
 
@@ -31,6 +97,7 @@ extension Fleet {
     func remove(_ place: Place) {
         place.link.close()
         self.places.removeAll { $0 === place }
+        if self.placesByID[place.workerID] === place { self.placesByID[place.workerID] = nil }
         self.disconnect(place)
     }
 
@@ -72,27 +139,36 @@ extension Fleet {
         socket.close()
         place.socket = nil
         place.outbox = []
+        self.stalePools()
+        let now = self.now
         for slot in self.slots.indices {
-            guard let call = self.slots[slot].call, call.place === place else { continue }
+            guard let call = self.slots[slot].call, call.leg(at: place) != nil else { continue }
+            // What was still to be encoded for it has no use any more.
+            call.frame = nil
             self.failed(
                 call,
+                at: place,
                 InferenceError(
                     .workerLost,
                     "the link to the worker was lost before it answered",
                     worker: place.workerID,
                     requestID: call.requestID
                 ),
-                .unknown
+                .unknown,
+                now: now
             )
         }
     }
 
     func lost(_ place: Place) {
-        self.perform(place.link.lost(now: self.now, jitter: Self.jitter), place)
+        let now = self.now
+        // One loss is one failure, however many requests were lost with it.
+        if place.link.isReady { self.suspect(place, now: now) }
+        self.perform(place.link.lost(now: now, jitter: Self.jitter), place)
         // The broker had given it up before us; now the link agrees.
         if place.link.isUnlisted {
             self.remove(place)
-            self.refreshTargets()
+            self.refreshTargets(now: now)
         }
     }
 
@@ -113,15 +189,26 @@ extension Fleet {
     }
 
     /// Encodes a call for a worker whose link can take it; it goes out with the turn's others.
-    func enqueue(_ call: Call, to place: Place) {
+    func enqueue(
+        _ call: Call,
+        to candidate: Candidate,
+        asHedge isHedge: Bool = false,
+        now: Moment
+    ) {
+        let place = candidate.place
         call.attempts += 1
-        call.place = place
-        let sequence = place.link.sent()
-        let budget = call.deadline.nanoseconds - self.now.nanoseconds
+        let leg = Call.Leg(place: place, sent: now, candidate: candidate)
+        if isHedge { call.hedge = leg } else { call.leg = leg }
+        if place.detector?.sent() == true { self.stalePools() }
+        let sequence = place.link.sent(now: now)
+        self.wake(by: place.link.deadline)
+        let budget = call.deadline.nanoseconds - now.nanoseconds
         let isInfer = call.question == .infer
+        var flags: FrameHeader.Flags = call.isIdempotent ? .idempotent : []
+        if isHedge { flags.insert(.hedge) }
         let header = FrameHeader(
             isInfer ? .infer : .describe,
-            flags: call.isIdempotent ? .idempotent : [],
+            flags: flags,
             linkSequence: sequence,
             requestID: call.requestID,
             aux: UInt64(max(budget / 1_000, 1)),
@@ -182,6 +269,7 @@ extension Fleet {
             if !readiness.canSend { self.lost(place) }
             return false
         }
+        let now = self.now
         do {
             repeat {
                 guard
@@ -190,7 +278,7 @@ extension Fleet {
                         payloadFrames: FrameHeader.payloadFrames(of:)
                     )
                 else { break }
-                try self.handle(incoming, from: place)
+                try self.handle(incoming, from: place, now: now)
                 // A message may have ended the link.
                 guard place.socket === socket else { return false }
             } while socket.isInsideBundle
@@ -199,11 +287,15 @@ extension Fleet {
             self.lost(place)
             return false
         }
-        place.link.heard(now: self.now)
+        if place.link.heard(now: now) { self.stalePools() }
         return true
     }
 
-    private func handle(_ incoming: consuming Incoming, from place: Place) throws(WireError) {
+    private func handle(
+        _ incoming: consuming Incoming,
+        from place: Place,
+        now: Moment
+    ) throws(WireError) {
         let rest = incoming.rest
         guard !incoming.isBroken else { throw WireError(.badSpan) }
         let first = incoming.takeFirst()
@@ -220,22 +312,20 @@ extension Fleet {
                     frames: rest.isEmpty ? [] : rest.map { TensorStorage($0.bytes, owner: $0) }
                 )
             )
-            self.handle(reply, requestID: frame.header.requestID, from: place)
-        case .error: self.handle(try ErrorReply(frame), frame.header, from: place)
+            self.handle(reply, requestID: frame.header.requestID, from: place, now: now)
+        case .error: self.handle(try ErrorReply(frame), frame.header, from: place, now: now)
         case .description:
             self.answered(place)
             let description = try Description(frame)
-            guard let call = self.call(frame.header.requestID), call.place === place else { return }
+            guard let call = self.call(frame.header.requestID), call.leg(at: place) != nil else {
+                return
+            }
             self.end(call, .description(description.model))
-        case .helloOK:
-            let answer = try HelloOK(frame)
-            self.perform(place.link.greeted(answer, now: self.now), place)
+        case .helloOK: self.greeted(try HelloOK(frame), by: place, now: now)
         case .goAway:
             let reason = try GoAway(frame).reason
-            self.perform(
-                place.link.goAway(reason, now: self.now, jitter: Self.jitter),
-                place
-            )
+            self.perform(place.link.goAway(reason, now: now, jitter: Self.jitter), place)
+            self.stalePools()
             self.takeLeave(of: place)
         case .pong: _ = try Pong(frame)
         case .register, .registerOK, .heartbeat, .heartbeatAck, .unknown, .drain, .deregister,
@@ -243,6 +333,20 @@ extension Fleet {
             .credit, .ping:
             throw WireError(.badType)
         }
+    }
+
+    private func greeted(_ answer: HelloOK, by place: Place, now: Moment) {
+        place.service = .microseconds(Int64(answer.load.serviceMicroseconds))
+        for target in self.targets.values {
+            for candidate in target.candidates where candidate.place === place {
+                candidate.latency.seed(place.service)
+            }
+        }
+        if place.isNewcomer, self.configuration.slowStart > .zero {
+            place.isNewcomer = false
+            place.slowStart = SlowStart(window: self.configuration.slowStart, now: now)
+        }
+        self.perform(place.link.greeted(answer, now: now), place)
     }
 
     /// Tells a worker that drains when nothing more comes from us and nothing more is awaited: it
@@ -257,9 +361,23 @@ extension Fleet {
         if self.waitingCount > 0 { self.mustPump = true }
     }
 
-    private func handle(_ reply: InferReply, requestID: UInt64, from place: Place) {
+    private func handle(
+        _ reply: InferReply,
+        requestID: UInt64,
+        from place: Place,
+        now: Moment
+    ) {
+        self.trust(place, now: now)
         // Answers to calls that have ended meanwhile are expected: deadlines, cancellations.
-        guard let call = self.call(requestID), call.place === place else { return }
+        guard let call = self.call(requestID), let (leg, isHedge) = call.leg(at: place) else {
+            return
+        }
+        // Whoever is slower need not go on.
+        if let other = isHedge ? call.leg : call.hedge {
+            self.send(Cancel(), to: other.place, requestID: requestID)
+            self.passed(other.place)
+        }
+        self.learn(from: call, leg, now: now)
         self.end(
             call,
             .result(
@@ -269,24 +387,61 @@ extension Fleet {
                     worker: place.workerID,
                     attempts: call.attempts,
                     queueTime: .microseconds(Int64(reply.timing.queueMicroseconds)),
-                    computeTime: .microseconds(Int64(reply.timing.computeMicroseconds))
+                    computeTime: .microseconds(Int64(reply.timing.computeMicroseconds)),
+                    earlierAttempts: call.history,
+                    wasHedge: isHedge
                 )
             )
         )
     }
 
-    private func handle(_ error: ErrorReply, _ header: FrameHeader, from place: Place) {
+    /// An answer says how fast its worker is, and that the fleet takes requests.
+    private func learn(from call: Call, _ leg: Call.Leg, now: Moment) {
+        if self.configuration.policy == .adaptive {
+            leg.candidate.latency.add(now - leg.sent, sizeClass: call.sizeClass, now: now)
+        }
+        guard let target = self.target(of: call) else { return }
+        if self.configuration.throttles { target.throttle.accepted(now: now) }
+        self.learn(now - leg.sent, target)
+    }
+
+    private func handle(
+        _ error: ErrorReply,
+        _ header: FrameHeader,
+        from place: Place,
+        now: Moment
+    ) {
         guard header.requestID != 0 else {
             // HELLO was refused: another process, or another life of the worker, listens there.
             self.lost(place)
             return
         }
         self.answered(place)
-        guard let call = self.call(header.requestID), call.place === place else { return }
         let notExecuted = header.flags.contains(.notExecuted)
-        let mayRetry = notExecuted && header.flags.contains(.retryable)
+        switch error.code {
+        case .executionFailed: self.suspect(place, now: now)
+        case .overloaded:
+            self.passed(place)
+            self.backOff(place, for: error.backoff, now: now)
+        default: self.passed(place)
+        }
+        guard let call = self.call(header.requestID), call.leg(at: place) != nil else { return }
+        if self.configuration.throttles, let target = self.target(of: call) {
+            if error.code == .overloaded {
+                target.throttle.refused(now: now)
+            } else {
+                target.throttle.accepted(now: now)
+            }
+        }
+        let outcome: RetryPolicy.Outcome
+        if notExecuted, error.code == .draining {
+            outcome = .notSent
+        } else {
+            outcome = notExecuted && header.flags.contains(.retryable) ? .refused : .final
+        }
         self.failed(
             call,
+            at: place,
             InferenceError(
                 error.code,
                 error.detail,
@@ -294,7 +449,8 @@ extension Fleet {
                 requestID: header.requestID,
                 notExecuted: notExecuted
             ),
-            mayRetry ? .notExecuted : .final
+            outcome,
+            now: now
         )
     }
 }

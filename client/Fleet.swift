@@ -36,12 +36,15 @@ actor Fleet {
     nonisolated let reactor: Reactor
     let configuration: ClientConfiguration
     let instance = InstanceID.random(using: Entropy())
-    let retries = RetryPolicy()
+    let retries: RetryPolicy
+    var retryBudget: RetryBudget
+    var hedgeBudget: RetryBudget
 
     var discovery: Discovery
     var brokerSocket: Socket?
     var brokerSequence = LinkSequence()
     var places: [Place] = []
+    var placesByID: [String: Place] = [:]
     /// The places by their sockets' slots in the reactor.
     var placesBySlot: [Int: Place] = [:]
     var targets: [Target.Key: Target] = [:]
@@ -50,12 +53,22 @@ actor Fleet {
     var slots: [Slot] = []
     var freeSlots: [Int] = []
     var deadlines = DeadlineQueue()
+    /// When calls are to be sent again, or hedged.
+    var delays = DeadlineQueue()
     var waitingCount = 0
     /// Places with calls that go out once this turn's jobs have run.
     var unsent: [Place] = []
     var listWaiters: [ListWaiter] = []
     /// Targets have waiting calls that may now find a worker.
     var mustPump = false
+    /// The list of workers has changed: links and targets must follow.
+    var mustRelink = false
+    /// Workers that have come since the client first had a list, and are not linked yet.
+    var newcomers: Set<String> = []
+    /// The client has been linked to a fleet before.
+    var isRunning = false
+    /// When latencies last faded.
+    var faded = Moment(nanoseconds: 0)
     var isClosed = false
     /// When the broker was first asked.
     private var opened = Moment.never
@@ -69,6 +82,12 @@ actor Fleet {
     init(brokers: [Endpoint], configuration: ClientConfiguration, on reactor: Reactor) {
         self.reactor = reactor
         self.configuration = configuration
+        self.retries = RetryPolicy(attemptsMax: configuration.attemptsMax)
+        self.retryBudget = RetryBudget(
+            share: configuration.retryShare,
+            perSecond: configuration.retriesPerSecond
+        )
+        self.hedgeBudget = RetryBudget(share: configuration.hedging?.share ?? 0, perSecond: 0)
         self.discovery = Discovery(
             brokers: brokers,
             now: Moment(nanoseconds: Reactor.monotonicNanoseconds())
@@ -114,11 +133,13 @@ actor Fleet {
     /// Does what is due and sets the timer for the next.
     func tick(now: Moment) {
         self.perform(self.discovery.tick(now: now, jitter: Self.jitter))
-        for place in self.places {
-            self.perform(place.link.tick(now: now, jitter: Self.jitter), place)
-        }
+        for place in self.places { self.tick(place, now: now) }
+        if self.mustRelink { self.relink(now: now) }
         while let first = self.deadlines.first, first.deadline <= now {
             self.expire(slot: first.slot, now: now)
+        }
+        while let first = self.delays.first, first.deadline <= now {
+            self.resume(slot: first.slot, now: now)
         }
         self.answerListWaiters(now: now)
         self.failUndiscovered(now: now)
@@ -139,8 +160,14 @@ actor Fleet {
     func resetTimer() {
         guard let timer else { return }
         var deadline = self.discovery.deadline
-        for place in self.places { deadline = min(deadline, place.link.deadline) }
+        for place in self.places { deadline = min(deadline, place.deadline) }
         if let first = self.deadlines.first { deadline = min(deadline, first.deadline) }
+        if let first = self.delays.first { deadline = min(deadline, first.deadline) }
+        if self.waitingCount > 0 {
+            for target in self.targets.values where target.waiting.count > 0 {
+                deadline = min(deadline, self.unservedDeadline(target) ?? .never)
+            }
+        }
         for waiter in self.listWaiters { deadline = min(deadline, waiter.deadline) }
         if self.waitingCount > 0, !self.discovery.hasFoundWorkers {
             deadline = min(deadline, self.discoveryDeadline)

@@ -101,7 +101,8 @@ public final class FleetClient: Sendable {
             .infer,
             request,
             deadline: try Self.deadline(after: options.timeout),
-            isIdempotent: options.isIdempotent
+            isIdempotent: options.isIdempotent,
+            affinity: options.affinityKey.map(Rendezvous.hash)
         )
         switch answer {
         case .result(let result): return result
@@ -165,13 +166,15 @@ public final class FleetClient: Sendable {
         _ question: Call.Question,
         _ request: consuming InferRequest,
         deadline: Moment,
-        isIdempotent: Bool
+        isIdempotent: Bool,
+        affinity: UInt64? = nil
     ) async -> Call.Answer {
         let call = Call(
             question,
             request,
             deadline: deadline,
             isIdempotent: isIdempotent,
+            affinity: affinity,
             fleet: self.fleet
         )
         return await withTaskCancellationHandler {

@@ -10,10 +10,39 @@ final class Place {
     var socket: Socket?
     /// Calls that are encoded and go out once this turn's jobs have run.
     var outbox: [Call] = []
+    /// The hash of the worker's name.
+    let hash: UInt64
+    /// `nil`: outliers are not looked for.
+    var detector: OutlierDetector?
+    /// It joined while others were there already.
+    var isNewcomer: Bool
+    /// It is being given less than its share.
+    var slowStart: SlowStart?
+    /// It refuses for load, and said until when; not asked before if others are there.
+    var overloadedUntil: Moment?
+    /// The client needs no link to it any more.
+    var isSurplus = false
+    /// How long its executions take, as it said when it was greeted.
+    var service: Duration = .zero
 
-    init(_ record: WorkerRecord, now: Moment) { self.link = WorkerLink(record, now: now) }
+    init(
+        _ record: WorkerRecord,
+        outliers: OutlierDetection?,
+        isNewcomer: Bool,
+        now: Moment
+    ) {
+        self.link = WorkerLink(record, now: now)
+        self.hash = Rendezvous.hash(record.workerID)
+        self.detector = outliers.map(OutlierDetector.init)
+        self.isNewcomer = isNewcomer
+    }
 
     var workerID: String { self.link.record.workerID }
+
+    /// When something is due.
+    var deadline: Moment {
+        min(self.link.deadline, self.detector?.deadline ?? .never, self.overloadedUntil ?? .never)
+    }
 
     /// Puts a call into the outbox and says how many are in it.
     func append(_ call: Call) -> Int {
@@ -23,21 +52,4 @@ final class Place {
         }
         return put(&self.outbox)
     }
-}
-
-/// A model (and version, 0 for any) that calls ask for, and who serves it.
-final class Target {
-    struct Key: Hashable {
-        let model: String
-        let version: UInt32
-    }
-
-    let key: Key
-    /// Workers that serve it, in the order of their ids.
-    var candidates: [Place] = []
-    var picker = Picker()
-    /// Calls that wait for a worker, first come first.
-    var waiting = Ring<Call>()
-
-    init(_ key: Key) { self.key = key }
 }

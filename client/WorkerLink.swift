@@ -30,15 +30,20 @@ struct WorkerLink: Sendable {
     static let answerLimit: Duration = .seconds(2)
     /// How often a silent worker is asked for a sign of life: with requests out, and without.
     static let pingInterval: (busy: Duration, idle: Duration) = (.seconds(1), .seconds(5))
-    /// A worker that was asked and says nothing for this long is gone.
+    /// A worker that owes an answer and says nothing for this long is gone.
     static let silenceLimit: Duration = .seconds(3)
+    /// A link that worked for this long has forgotten its earlier failures.
+    static let healthyAfter: Duration = .seconds(30)
+    /// Who is called so much too late was held up himself: the worker's silence proves nothing.
+    static let latenessLimit: Duration = .milliseconds(500)
 
     private(set) var record: WorkerRecord
     private var state: State
     private var backoff = Backoff()
     private var heard = Moment(nanoseconds: 0)
-    /// When the oldest PING without an answer was sent.
-    private var asked: Moment?
+    /// Since when the worker owes us a sign of life: the first request or PING after the last one.
+    private var expecting: Moment?
+    private var readySince = Moment(nanoseconds: 0)
     private var credit = 0
     private(set) var sequence = LinkSequence()
     /// Requests sent and not answered.
@@ -49,6 +54,8 @@ struct WorkerLink: Sendable {
     private var owesGoAway = false
     /// The broker no longer lists the worker; the link is used as long as it works.
     var isUnlisted = false
+    /// The broker hears nothing of the worker, and neither have we since it said so.
+    private(set) var isDoubted = false
 
     init(_ record: WorkerRecord, now: Moment) {
         self.record = record
@@ -68,16 +75,26 @@ struct WorkerLink: Sendable {
         switch self.state {
         case .waiting(let until), .greeting(let until): until
         case .ready(let nextPing):
-            min(nextPing, self.asked.map { $0 + Self.silenceLimit } ?? .never)
+            min(nextPing, self.expecting.map { $0 + Self.silenceLimit } ?? .never)
         case .closed: .never
         }
     }
 
     /// The broker tells something new of the same incarnation.
-    mutating func update(_ record: WorkerRecord) {
+    mutating func update(_ record: WorkerRecord, now: Moment) -> [Action] {
+        let wasSuspect = self.record.state == .suspect
         self.record = record
         self.isUnlisted = false
         if record.state == .draining { self.isDraining = true }
+        guard record.state == .suspect else {
+            self.isDoubted = false
+            return []
+        }
+        guard !wasSuspect, case .ready = self.state else { return [] }
+        // The broker's word against our link's: ask the worker.
+        self.isDoubted = true
+        self.expecting = self.expecting ?? now
+        return [.ping]
     }
 
     /// Time has passed.
@@ -91,7 +108,9 @@ struct WorkerLink: Sendable {
         case .greeting:
             return self.lost(now: now, jitter: jitter)
         case .ready:
-            if let asked, now - asked >= Self.silenceLimit {
+            if now - self.deadline >= Self.latenessLimit {
+                if self.expecting != nil { self.expecting = now }
+            } else if let expecting, now - expecting >= Self.silenceLimit {
                 return self.lost(now: now, jitter: jitter)
             }
             let interval = self.inFlight > 0 ? Self.pingInterval.busy : Self.pingInterval.idle
@@ -99,8 +118,8 @@ struct WorkerLink: Sendable {
                 self.state = .ready(nextPing: self.heard + interval)
                 return []
             }
-            self.asked = self.asked ?? now
-            self.state = .ready(nextPing: now + interval)
+            self.expecting = self.expecting ?? now
+            self.state = .ready(nextPing: now + Self.pingInterval.busy)
             return [.ping]
         case .closed:
             return []
@@ -111,17 +130,21 @@ struct WorkerLink: Sendable {
     mutating func greeted(_ answer: HelloOK, now: Moment) -> [Action] {
         guard case .greeting = self.state else { return [] }
         self.credit = Int(answer.credit)
-        self.backoff.reset()
-        self.asked = nil
+        self.expecting = nil
         self.heard = now
+        self.readySince = now
         self.state = .ready(nextPing: now + Self.pingInterval.busy)
         return [.ready]
     }
 
     /// Messages have come: a sign of life.
-    mutating func heard(now: Moment) {
+    ///
+    /// - Returns: whether the worker was doubted until now.
+    mutating func heard(now: Moment) -> Bool {
         self.heard = now
-        self.asked = nil
+        self.expecting = self.inFlight > 0 ? now : nil
+        defer { self.isDoubted = false }
+        return self.isDoubted
     }
 
     /// Whether a message of that number is the next one.
@@ -134,8 +157,16 @@ struct WorkerLink: Sendable {
     ///
     /// - Returns: its number in the link's sequence.
     @discardableResult
-    mutating func sent() -> UInt64 {
+    mutating func sent(now: Moment) -> UInt64 {
         self.inFlight += 1
+        if self.expecting == nil {
+            self.expecting = now
+            // An idle link would be asked much later.
+            let ping = now + Self.pingInterval.busy
+            if case .ready(let nextPing) = self.state, ping < nextPing {
+                self.state = .ready(nextPing: ping)
+            }
+        }
         return self.sequence.next()
     }
 
@@ -171,11 +202,13 @@ struct WorkerLink: Sendable {
     /// The connection was lost or makes no sense any more.
     mutating func lost(now: Moment, jitter: Double) -> [Action] {
         guard self.state != .closed else { return [] }
+        if self.isReady, now - self.readySince >= Self.healthyAfter { self.backoff.reset() }
         self.state = .waiting(until: now + self.backoff.next(jitter: jitter))
         self.inFlight = 0
         self.credit = 0
         self.owesGoAway = false
-        self.asked = nil
+        self.expecting = nil
+        self.isDoubted = false
         return [.disconnect]
     }
 

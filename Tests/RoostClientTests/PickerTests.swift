@@ -2,11 +2,33 @@ import Testing
 
 @testable import RoostClient
 
+/// Candidates by what each has to do.
+private struct Candidates: PickerCandidates {
+    let requests: [Int?]
+    var latencies: [Double] = []
+    var count: Int { self.requests.count }
+    func outstanding(_ position: Int) -> Int? { self.requests[position] }
+    func latency(_ position: Int) -> Double {
+        self.latencies.isEmpty ? 0 : self.latencies[position]
+    }
+    func hash(_ position: Int) -> UInt64 { Rendezvous.hash("worker \(position)") }
+}
+
+extension Picker {
+    fileprivate mutating func pick(of count: Int, outstanding: (Int) -> Int?) -> Int? {
+        self.pick(from: Candidates(requests: (0..<count).map(outstanding)))
+    }
+}
+
 @Suite
 struct PickerTests {
-    private func picks(_ count: Int, outstanding: [Int?]) -> [Int?] {
-        var picker = Picker()
-        return (0..<count).map { _ in picker.pick(of: outstanding.count) { outstanding[$0] } }
+    private func picks(
+        _ count: Int,
+        outstanding: [Int?],
+        _ policy: BalancingPolicy = .rotate
+    ) -> [Int?] {
+        var picker = Picker(policy)
+        return (0..<count).map { _ in picker.pick(from: Candidates(requests: outstanding)) }
     }
 
     @Test("equal workers are taken in turn", arguments: [1, 2, 3, 7])

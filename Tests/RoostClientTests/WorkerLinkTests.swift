@@ -34,7 +34,7 @@ struct WorkerLinkTests {
         var link = self.link(credit: bound)
         var sent: UInt32 = 0
         while link.canSend {
-            link.sent()
+            link.sent(now: self.start)
             sent += 1
         }
         #expect(sent == bound)
@@ -66,7 +66,7 @@ struct WorkerLinkTests {
     )
     func ping(isBusy: Bool, expected: Int64) {
         var link = self.link()
-        if isBusy { link.sent() }
+        if isBusy { link.sent(now: self.start) }
         var time = self.start
         var actions: [WorkerLink.Action] = []
         while actions.isEmpty {
@@ -77,28 +77,81 @@ struct WorkerLinkTests {
         #expect(time == .milliseconds(expected))
     }
 
-    @Test("a worker that was asked and says nothing for 3 s is lost; a word saves the link")
+    @Test("a worker that owes an answer and says nothing for 3 s is lost; a word saves the link")
     func silence() {
         var link = self.link()
-        link.sent()
+        link.sent(now: self.start)
         let first = link.tick(now: .milliseconds(1_000), jitter: 0.5)
         #expect(first == [.ping])
+        let second = link.tick(now: .milliseconds(2_000), jitter: 0.5)
+        #expect(second == [.ping])
         var saved = link
-        saved.heard(now: .milliseconds(3_999))
-        let early = link.tick(now: .milliseconds(3_999), jitter: 0.5)
-        #expect(early == [.ping])
-        let late = link.tick(now: .milliseconds(4_000), jitter: 0.5)
+        _ = saved.heard(now: .milliseconds(2_999))
+        let early = link.tick(now: .milliseconds(2_999), jitter: 0.5)
+        #expect(early == [])
+        let late = link.tick(now: .milliseconds(3_000), jitter: 0.5)
         #expect(late == [.disconnect])
         #expect(!link.isReady)
-        let savedLater = saved.tick(now: .milliseconds(4_000), jitter: 0.5)
+        let savedLater = saved.tick(now: .milliseconds(3_000), jitter: 0.5)
         #expect(savedLater != [.disconnect])
         #expect(saved.isReady)
+    }
+
+    @Test("a request after a long rest has its worker asked within 1 s, and given up 3 s after it")
+    func rested() {
+        var link = self.link()
+        // At first it is asked as if it were busy.
+        _ = link.tick(now: .milliseconds(1_000), jitter: 0)
+        #expect(link.deadline == .milliseconds(5_000))
+        link.sent(now: .milliseconds(4_000))
+        #expect(link.deadline == .milliseconds(5_000))
+        let ping = link.tick(now: .milliseconds(5_000), jitter: 0)
+        #expect(ping == [.ping])
+        _ = link.tick(now: .milliseconds(6_000), jitter: 0)
+        #expect(link.deadline == .milliseconds(7_000))
+        let end = link.tick(now: .milliseconds(7_000), jitter: 0)
+        #expect(end == [.disconnect])
+    }
+
+    @Test(
+        "who was held up himself does not blame the worker for its silence",
+        arguments: [(3_499, true), (3_500, false)] as [(Int64, Bool)]
+    )
+    func heldUp(time: Int64, isLost: Bool) {
+        var link = self.link()
+        link.sent(now: self.start)
+        _ = link.tick(now: .milliseconds(1_000), jitter: 0)
+        _ = link.tick(now: .milliseconds(2_000), jitter: 0)
+        let actions = link.tick(now: .milliseconds(time), jitter: 0)
+        #expect(actions == (isLost ? [.disconnect] : [.ping]))
+    }
+
+    @Test("a worker that the broker suspects is asked, and doubted until it says something")
+    func suspected() {
+        var link = self.link()
+        let actions = link.update(
+            .sample(revision: 2, state: .suspect),
+            now: .milliseconds(10)
+        )
+        #expect(actions == [.ping])
+        #expect(link.isDoubted)
+        let again = link.update(.sample(revision: 2, state: .suspect), now: .milliseconds(11))
+        #expect(again == [])
+        let wasDoubted = link.heard(now: .milliseconds(12))
+        #expect(wasDoubted)
+        #expect(!link.isDoubted)
+        // The broker's word was weighed once.
+        _ = link.update(.sample(revision: 3, state: .suspect), now: .milliseconds(13))
+        #expect(!link.isDoubted)
+        _ = link.update(.sample(revision: 3), now: .milliseconds(14))
+        _ = link.update(.sample(revision: 3, state: .suspect), now: .milliseconds(15))
+        #expect(link.isDoubted)
     }
 
     @Test("a lost link has nothing in flight and no credit, waits, and begins anew")
     func lost() {
         var link = self.link()
-        link.sent()
+        link.sent(now: self.start)
         let actions = link.lost(now: .milliseconds(10), jitter: 1)
         #expect(actions == [.disconnect])
         #expect(link.inFlight == 0)
@@ -113,7 +166,7 @@ struct WorkerLinkTests {
         #expect((number, fresh) == (2, 1))
     }
 
-    @Test("the wait between attempts doubles to 5 s, and is short again after a success")
+    @Test("the wait between attempts doubles to 5 s, and is short again after a lasting success")
     func backoff() {
         var link = WorkerLink(.sample(), now: self.start)
         var now = self.start
@@ -125,10 +178,15 @@ struct WorkerLinkTests {
             now = link.deadline
         }
         #expect(waits == [50, 100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000])
-        _ = link.tick(now: now, jitter: 1)
-        _ = link.greeted(HelloOK(credit: 1, load: Load()), now: now)
-        _ = link.lost(now: now, jitter: 1)
-        #expect(link.deadline == now + .milliseconds(50))
+        // A link that works for a moment does not make up for that; one that works for 30 s does.
+        for (worked, wait) in [(29_999, 5_000), (30_000, 50)] as [(Int64, Int64)] {
+            var mended = link
+            _ = mended.tick(now: now, jitter: 1)
+            _ = mended.greeted(HelloOK(credit: 1, load: Load()), now: now)
+            let lost = now + .milliseconds(worked)
+            _ = mended.lost(now: lost, jitter: 1)
+            #expect(mended.deadline == lost + .milliseconds(wait))
+        }
     }
 
     @Test("a draining worker is sent nothing new and stays linked; a breach ends the link")
@@ -148,10 +206,10 @@ struct WorkerLinkTests {
     func updated() {
         var link = self.link()
         link.isUnlisted = true
-        link.update(.sample(revision: 2))
+        _ = link.update(.sample(revision: 2), now: self.start)
         #expect(link.canSend)
         #expect(!link.isUnlisted)
-        link.update(.sample(revision: 3, state: .draining))
+        _ = link.update(.sample(revision: 3, state: .draining), now: self.start)
         #expect(!link.canSend)
     }
 

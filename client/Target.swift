@@ -1,0 +1,120 @@
+internal import RoostWire
+
+/// A worker as one of those that serve a model: how fast it has been with it.
+final class Candidate {
+    let place: Place
+    var latency = LatencyEstimate()
+
+    init(_ place: Place) {
+        self.place = place
+        self.latency.seed(place.service)
+    }
+}
+
+/// Candidates that are alike, and whose turn it is.
+struct CandidatePool {
+    var members: [Candidate] = []
+    var picker: Picker
+}
+
+/// A model (and version, 0 for any) that calls ask for, and who serves it.
+final class Target {
+    struct Key: Hashable {
+        let model: String
+        let version: UInt32
+    }
+
+    let key: Key
+    /// Workers that serve it, in the order of their ids.
+    var candidates: [Candidate] = []
+    /// Those that can be used, in the client's zone and elsewhere. Without zones all are near.
+    var near: CandidatePool
+    var far: CandidatePool
+    /// Those that are linked, and used only if there is nobody else.
+    var last: CandidatePool
+    /// The pools are out of date.
+    var isStale = true
+    /// Calls that wait for a worker, first come first.
+    var waiting = Ring<Call>()
+    /// When somebody was last known to serve it.
+    var served: Moment?
+    var throttle = Throttle()
+    /// How long answers take, for hedging, and what that means for the next call.
+    var latencies = LatencyQuantile()
+    var hedgeDelay: Duration?
+
+    init(_ key: Key, policy: BalancingPolicy, seed: UInt64) {
+        self.key = key
+        self.near = CandidatePool(picker: Picker(policy, seed: seed))
+        self.far = CandidatePool(picker: Picker(policy, seed: seed &+ 1))
+        self.last = CandidatePool(picker: Picker(policy, seed: seed &+ 2))
+    }
+}
+
+extension Target {
+    /// Sorts the candidates into the pools.
+    ///
+    /// - Parameters:
+    ///   - zone: the client's; empty: all are near.
+    ///   - panicShare: if fewer of the linked ones can be used, all are that make progress.
+    func refreshPools(zone: String, panicShare: Double) {
+        self.isStale = false
+        let linked = self.candidates.filter { candidate in
+            let link = candidate.place.link
+            return link.isReady && !link.isDraining && !candidate.place.isSurplus
+        }
+        var usable = linked.filter { candidate in
+            let link = candidate.place.link
+            return link.record.state.isServing && !link.isDoubted
+                && candidate.place.detector?.isUsable != false
+        }
+        if Double(usable.count) < panicShare * Double(linked.count) {
+            let moving = linked.filter { $0.place.link.record.state.isServing }
+            usable = moving.isEmpty ? linked : moving
+        }
+        let isUsed = Set(usable.map(ObjectIdentifier.init))
+        self.near.members = usable.filter { zone.isEmpty || $0.place.link.record.zone == zone }
+        self.far.members =
+            zone.isEmpty ? [] : usable.filter { $0.place.link.record.zone != zone }
+        self.last.members = linked.filter { !isUsed.contains(ObjectIdentifier($0)) }
+    }
+}
+
+extension WorkerRecord.State {
+    /// Whether a worker in that state executes what it is sent. What the broker suspects, the link
+    /// knows better.
+    fileprivate var isServing: Bool {
+        switch self {
+        case .ready, .suspect: true
+        case .joining, .degraded, .draining: false
+        }
+    }
+}
+
+/// Those of a pool that a call may go to, as the picker sees them.
+struct Choice: PickerCandidates {
+    let members: [Candidate]
+    let call: Call
+    /// Whether those count that said they are overloaded.
+    let takesOverloaded: Bool
+    /// Whether those count that have just joined.
+    let takesNewcomers: Bool
+
+    var count: Int { self.members.count }
+
+    func outstanding(_ position: Int) -> Int? {
+        let place = self.members[position].place
+        guard place.link.canSend else { return nil }
+        guard self.takesOverloaded || place.overloadedUntil == nil else { return nil }
+        guard self.takesNewcomers || place.slowStart == nil else { return nil }
+        guard self.call.avoided.isEmpty || !self.call.avoided.contains(ObjectIdentifier(place))
+        else { return nil }
+        return place.link.inFlight
+    }
+
+    func latency(_ position: Int) -> Double {
+        self.members[position].latency.mean(self.call.sizeClass)
+    }
+
+    func hash(_ position: Int) -> UInt64 { self.members[position].place.hash }
+}
