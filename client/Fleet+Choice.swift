@@ -190,7 +190,7 @@ extension Fleet {
         }
         // Everyone who could take it now has refused it: to ask again would not change that.
         let linked = target.near.members + target.far.members + target.last.members
-        if let failure = call.failure, !target.isStale,
+        if let failure = call.failure, !target.isStale, !linked.isEmpty,
             linked.allSatisfy({ call.avoided.contains(ObjectIdentifier($0.place)) })
         {
             return failure

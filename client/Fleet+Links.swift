@@ -143,8 +143,6 @@ extension Fleet {
         let now = self.now
         for slot in self.slots.indices {
             guard let call = self.slots[slot].call, call.leg(at: place) != nil else { continue }
-            // What was still to be encoded for it has no use any more.
-            call.frame = nil
             self.failed(
                 call,
                 at: place,
@@ -316,6 +314,7 @@ extension Fleet {
         case .error: self.handle(try ErrorReply(frame), frame.header, from: place, now: now)
         case .description:
             self.answered(place)
+            self.trust(place, now: now)
             let description = try Description(frame)
             guard let call = self.call(frame.header.requestID), call.leg(at: place) != nil else {
                 return
