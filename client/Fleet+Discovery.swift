@@ -19,7 +19,7 @@ extension Fleet {
             case .listed: self.listed()
             }
         }
-        if self.mustRelink { self.relink(now: self.now) }
+        self.relinkIfDue(now: self.now)
         if !actions.isEmpty { self.wake(by: self.discovery.deadline) }
     }
 
@@ -119,16 +119,19 @@ extension Fleet {
     // MARK: News
 
     private func upsert(_ record: WorkerRecord) {
-        self.mustRelink = true
         if let place = self.placesByID[record.workerID] {
             let known = place.link.record
             if known.incarnation == record.incarnation, known.endpoints == record.endpoints {
+                let isSame = known.models == record.models && known.zone == record.zone
                 self.perform(place.link.update(record, now: self.now), place)
+                // Most news are of a worker's state.
+                if isSame { self.stalePools() } else { self.mustRelink = true }
                 return
             }
             // A new life of the worker: the old one's link ends, what was in flight goes elsewhere.
             self.remove(place)
         }
+        self.mustRelink = true
         if self.isRunning { self.newcomers.insert(record.workerID) }
     }
 

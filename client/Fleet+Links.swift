@@ -32,23 +32,40 @@ extension Fleet {
         }
     }
 
+    /// Has ``relink(now:)`` done when it is due: at once in fleets that are linked as a whole, of
+    /// larger ones so seldom that choosing among very many workers takes little of the thread.
+    func relinkIfDue(now: Moment) {
+        guard self.mustRelink else { return }
+        let due = self.relinked + Self.relinkInterval
+        if now >= due || self.discovery.records.count <= self.configuration.subsetSize {
+            self.relink(now: now)
+        } else {
+            self.wake(by: due)
+        }
+    }
+
+    static let relinkInterval: Duration = .milliseconds(250)
+
     /// Opens the links that the list of workers calls for, and gives up those that it does not.
     ///
     /// Small fleets are linked as a whole; of large ones the client's ``Subset`` of all and, for
     /// each model that is asked for, of those that serve it.
     func relink(now: Moment) {
         self.mustRelink = false
+        self.relinked = now
         let records = self.discovery.records
         let size = self.configuration.subsetSize
         var wanted: Set<String>
         if records.count <= size {
             wanted = Set(records.keys)
         } else {
-            wanted = self.subset(of: Array(records.values))
+            wanted = self.subset(of: records.values)
             for key in self.targets.keys {
                 wanted.formUnion(
                     self.subset(
-                        of: records.values.filter { $0.serves(key.model, version: key.version) }
+                        of: records.values.lazy.filter {
+                            $0.serves(key.model, version: key.version)
+                        }
                     )
                 )
             }
@@ -69,7 +86,7 @@ extension Fleet {
         self.refreshTargets(now: now)
     }
 
-    private func subset(of records: [WorkerRecord]) -> Set<String> {
+    private func subset(of records: some Sequence<WorkerRecord>) -> Set<String> {
         Set(
             Subset.choose(
                 self.configuration.subsetSize,

@@ -63,6 +63,7 @@ actor Fleet {
     var mustPump = false
     /// The list of workers has changed: links and targets must follow.
     var mustRelink = false
+    var relinked = Moment(nanoseconds: 0)
     /// Workers that have come since the client first had a list, and are not linked yet.
     var newcomers: Set<String> = []
     /// The client has been linked to a fleet before.
@@ -134,7 +135,7 @@ actor Fleet {
     func tick(now: Moment) {
         self.perform(self.discovery.tick(now: now, jitter: Self.jitter))
         for place in self.places { self.tick(place, now: now) }
-        if self.mustRelink { self.relink(now: now) }
+        self.relinkIfDue(now: now)
         while let first = self.deadlines.first, first.deadline <= now {
             self.expire(slot: first.slot, now: now)
         }
@@ -163,6 +164,7 @@ actor Fleet {
         for place in self.places { deadline = min(deadline, place.deadline) }
         if let first = self.deadlines.first { deadline = min(deadline, first.deadline) }
         if let first = self.delays.first { deadline = min(deadline, first.deadline) }
+        if self.mustRelink { deadline = min(deadline, self.relinked + Self.relinkInterval) }
         if self.waitingCount > 0 {
             for target in self.targets.values where target.waiting.count > 0 {
                 deadline = min(deadline, self.unservedDeadline(target) ?? .never)

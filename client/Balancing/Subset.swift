@@ -14,22 +14,37 @@ enum Subset {
     ///   - client: the client's own hash.
     static func choose(
         _ size: Int,
-        of records: some Collection<WorkerRecord>,
+        of records: some Sequence<WorkerRecord>,
         zone: String,
         client: UInt64
-    ) -> some Sequence<String> {
-        if records.count <= size { return records.map(\.workerID) }
-        let ranked = records.map { record in
-            (
-                id: record.workerID,
+    ) -> [String] {
+        // The first ones so far, in order: few of many records get as far as that.
+        var first: [Rank] = []
+        for record in records {
+            let rank = Rank(
                 isNear: !zone.isEmpty && record.zone == zone,
-                weight: Rendezvous.weight(Rendezvous.hash(record.workerID), client)
+                weight: Rendezvous.weight(Rendezvous.hash(record.workerID), client),
+                id: record.workerID
             )
+            if first.count == size {
+                guard let last = first.last, rank.isBefore(last) else { continue }
+                first.removeLast()
+            }
+            let position = first.firstIndex { rank.isBefore($0) } ?? first.count
+            first.insert(rank, at: position)
         }
-        let first = ranked.sorted { left, right in
-            if left.isNear != right.isNear { return left.isNear }
-            return (left.weight, left.id) > (right.weight, right.id)
+        return first.map(\.id)
+    }
+
+    private struct Rank {
+        let isNear: Bool
+        let weight: UInt64
+        let id: String
+
+        func isBefore(_ other: Rank) -> Bool {
+            if self.isNear != other.isNear { return self.isNear }
+            if self.weight != other.weight { return self.weight > other.weight }
+            return self.id < other.id
         }
-        return first.prefix(size).map(\.id)
     }
 }
