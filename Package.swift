@@ -9,6 +9,10 @@ let strict = Context.environment["ROOST_STRICT"] == "1"
 /// Set by `make fuzz`: the fuzzer's entry point has no `main` and would not link otherwise.
 let fuzzing = Context.environment["ROOST_FUZZ"] == "1"
 
+/// Set by `make simulate`: a simulated network takes the place of libzmq, and the program that
+/// simulates whole fleets on it is there to be built.
+let simulating = Context.environment["ROOST_SIMULATE"] == "1"
+
 let settings: [SwiftSetting] =
     [
         .swiftLanguageMode(.v6),
@@ -30,6 +34,23 @@ let fuzzers: [Target] =
             path: "Tests/Fuzz",
             swiftSettings: settings + coverage + [.unsafeFlags(["-parse-as-library"])],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])]
+        )
+    ] : []
+
+let network: Target =
+    simulating
+    ? .target(name: "ZeroMQ", path: "Tests/Simulation/ZeroMQ", swiftSettings: settings)
+    : .target(name: "ZeroMQ", dependencies: ["CZeroMQ"], swiftSettings: settings)
+let simulators: [Target] =
+    simulating
+    ? [
+        .executableTarget(
+            name: "roost-simulate",
+            dependencies: [
+                "RoostBroker", "RoostClient", "RoostEngine", "RoostWire", "RoostWorker", "ZeroMQ",
+            ],
+            path: "Tests/Simulation/Simulate",
+            swiftSettings: settings
         )
     ] : []
 
@@ -59,7 +80,7 @@ let package = Package(
         .systemLibrary(name: "CTurboJPEG", providers: [.apt(["libturbojpeg0-dev"])]),
 
         // Libraries that more than one role is made of.
-        .target(name: "ZeroMQ", dependencies: ["CZeroMQ"], swiftSettings: settings),
+        network,
         .target(name: "RoostWire", swiftSettings: settings + coverage),
         .target(name: "RoostEngine", dependencies: ["RoostWire"], swiftSettings: settings),
         .target(
@@ -246,5 +267,5 @@ let package = Package(
             path: "Tests/Performance/Bench",
             swiftSettings: settings
         ),
-    ] + fuzzers
+    ] + fuzzers + simulators
 )

@@ -1,5 +1,3 @@
-internal import CZeroMQ
-
 /// Names the other end of one connection to a ROUTER, as libzmq numbers them.
 package struct PeerID: Hashable, Sendable {
     /// The number in libzmq's own routing ids: a zero byte and four bytes of it.

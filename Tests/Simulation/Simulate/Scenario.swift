@@ -1,0 +1,69 @@
+internal import ZeroMQ
+
+/// What one seed's world is made of and what happens to it, drawn from the seed.
+struct Scenario {
+    var brokers: Int
+    var workers: Int
+    var clients: Int
+    var requests: Int
+    /// How long requests come and faults happen.
+    var duration: Duration
+    /// How many faults of those that a real fleet sees.
+    var faults: Int
+    /// Messages are lost, doubled or overtaken inside connections.
+    var mishaps: Mishaps
+    /// The workers' mean service time.
+    var serviceTime: Duration
+    var executors: Int
+    var queueMax: Int
+    /// How many requests a client may have in flight on one worker.
+    var inFlightPerWorker: Int
+    var baseLatency: Duration
+
+    /// The models, by how a reply follows from its request.
+    static let models = ["one", "two"]
+
+    init(_ random: inout SeededGenerator) {
+        self.brokers = random.pick(1...3)
+        self.workers = random.pick(2...8)
+        self.clients = random.pick(1...4)
+        self.requests = random.pick(100...400)
+        self.duration = .seconds(random.pick(10...30))
+        self.faults = random.chance(0.1) ? 0 : random.pick(1...14)
+        self.mishaps = Mishaps()
+        if random.chance(0.25) {
+            self.mishaps.loss = 0.004 * random.fraction()
+            self.mishaps.duplication = 0.004 * random.fraction()
+            self.mishaps.overtaking = 0.004 * random.fraction()
+        }
+        self.serviceTime = .microseconds(random.pick(500...40_000))
+        self.executors = random.pick(1...3)
+        self.queueMax = random.chance(0.2) ? random.pick(1...4) : 64
+        self.inFlightPerWorker = random.chance(0.2) ? random.pick(1...4) : 256
+        self.baseLatency = .microseconds(random.pick(50...2000))
+    }
+}
+
+/// What goes wrong in the simulation on purpose, to show that the checker finds it.
+enum Sabotage: String, CaseIterable {
+    /// An executor executes a request twice.
+    case executesTwice = "executes-twice"
+    /// A reply carries another request's tensor.
+    case wrongTensor = "wrong-tensor"
+    /// An executor takes requests and never answers, in the settled fleet too.
+    case neverAnswers = "never-answers"
+    /// A dead worker's heartbeats go on.
+    case listsTheDead = "lists-the-dead"
+    /// A client's process sends INFER before HELLO_OK.
+    case tooEarly = "too-early"
+    /// A worker answers HELLO that was meant for another.
+    case wrongPeer = "wrong-peer"
+    /// An end of a call comes late.
+    case lateEnd = "late-end"
+    /// An end of a call never comes.
+    case lostEnd = "lost-end"
+    /// A call ends twice.
+    case secondEnd = "second-end"
+    /// A socket is left open.
+    case leaksSocket = "leaks-socket"
+}

@@ -1,0 +1,74 @@
+internal import RoostClient
+internal import ZeroMQ
+
+// The judgement: what PROTOCOL.md §5 promises, on the history of one world.
+
+extension Simulation {
+    /// I7: after healing every client lists exactly the workers that live.
+    func checkLists() {
+        let truth = Set(
+            self.workers.compactMap { $0 }.filter { !$0.isDraining }.map(\.id)
+        )
+        for client in self.clients.compactMap({ $0 }) {
+            _ = Task(executorPreference: client.node.taskExecutor) { [self] in
+                let workers = (try? await client.client.workers()) ?? []
+                let listed = Set(workers.map(\.id))
+                let missing = truth.subtracting(listed).sorted()
+                let dead = listed.subtracting(truth).sorted()
+                if !missing.isEmpty || !dead.isEmpty {
+                    self.history.violated(
+                        "I7",
+                        "\(Self.settlingTime) after the last fault \(client.node.name) does not list "
+                            + "\(missing) and lists \(dead), which are dead"
+                    )
+                }
+                for worker in workers where truth.contains(worker.id) && worker.state != "ready" {
+                    self.history.violated(
+                        "I7",
+                        "\(client.node.name) lists \(worker.id) as \(worker.state)"
+                    )
+                }
+            }
+        }
+    }
+
+    /// I6: no table grows without bound; of those that can be seen from outside, the sockets.
+    func checkSockets() {
+        let workers = self.workers.count { $0 != nil }
+        for client in self.clients.compactMap({ $0 })
+        where client.node.openSockets > workers + self.scenario.brokers {
+            self.history.violated(
+                "I6",
+                "\(client.node.name) has \(client.node.openSockets) sockets for \(workers) workers and "
+                    + "\(self.scenario.brokers) brokers"
+            )
+        }
+        for worker in self.workers.compactMap({ $0 })
+        where worker.node.openSockets > 1 + self.scenario.brokers {
+            self.history.violated("I6", "\(worker.id) has \(worker.node.openSockets) sockets")
+        }
+    }
+
+    /// I1, I3 and the second half of I7.
+    func checkRequests() {
+        for request in self.requests where request.invoked > 0 {
+            if request.end == nil {
+                self.history.violated("I1", "r\(request.number) never ends")
+            }
+            if !request.isIdempotent, request.executions.count > 1 {
+                self.history.violated(
+                    "I3",
+                    "r\(request.number) must be executed once and was by "
+                        + request.executions.joined(separator: ", ")
+                )
+            }
+            guard request.isProbe else { continue }
+            if case .failure(let error) = request.end {
+                self.history.violated(
+                    "I7",
+                    "r\(request.number), asked of the settled fleet, fails: \(error.code): \(error)"
+                )
+            }
+        }
+    }
+}

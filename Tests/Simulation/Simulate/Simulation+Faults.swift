@@ -1,0 +1,5 @@
+internal import ZeroMQ
+
+extension Simulation {
+    func planFaults(from begin: Int64, to end: Int64) {}
+}

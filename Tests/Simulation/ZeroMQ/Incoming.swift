@@ -1,0 +1,1 @@
+../../../Sources/ZeroMQ/Incoming.swift

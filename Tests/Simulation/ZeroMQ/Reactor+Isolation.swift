@@ -1,0 +1,1 @@
+../../../Sources/ZeroMQ/Reactor+Isolation.swift
