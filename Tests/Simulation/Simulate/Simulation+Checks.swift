@@ -6,15 +6,14 @@ internal import ZeroMQ
 extension Simulation {
     /// I7: after healing every client lists exactly the workers that live.
     func checkLists() {
-        let truth = Set(
-            self.workers.compactMap { $0 }.filter { !$0.isDraining }.map(\.id)
-        )
+        let truth = Set(self.workers.compactMap { $0 }.filter { !$0.isDraining }.map(\.id))
+        let leaving = Set(self.workers.compactMap { $0 }.filter(\.isDraining).map(\.id))
         for client in self.clients.compactMap({ $0 }) {
             _ = Task(executorPreference: client.node.taskExecutor) { [self] in
                 let workers = (try? await client.client.workers()) ?? []
                 let listed = Set(workers.map(\.id))
                 let missing = truth.subtracting(listed).sorted()
-                let dead = listed.subtracting(truth).sorted()
+                let dead = listed.subtracting(truth).subtracting(leaving).sorted()
                 if !missing.isEmpty || !dead.isEmpty {
                     self.history.violated(
                         "I7",

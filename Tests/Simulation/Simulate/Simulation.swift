@@ -32,6 +32,8 @@ final class Simulation: @unchecked Sendable {
     var workerModels: [[Int]] = []
     /// When a client's process last went on after it was stopped.
     var thawed: [Int: Int64] = [:]
+    /// All faults are over.
+    private(set) var isHealed = false
 
     /// More steps than any seed needs: something spins.
     static let stepsMax = 3_000_000
@@ -318,6 +320,7 @@ final class Simulation: @unchecked Sendable {
     /// Every fault ends, and who was killed is started again, or stays away for good.
     private func heal() {
         self.note("all faults end")
+        self.isHealed = true
         for node in self.nodes { self.thaw(node) }
         for from in self.nodes { for to in self.nodes { self.world.network.unblock(from: from, to: to) } }
         for node in self.nodes { self.world.network.slow(node, by: 1) }
