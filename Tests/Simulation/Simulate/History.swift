@@ -47,9 +47,10 @@ final class Request: @unchecked Sendable {
 }
 
 /// A broken promise.
-struct Violation: Hashable {
+struct Violation: Hashable, CustomStringConvertible {
     let invariant: String
     let sentence: String
+    var description: String { "\(self.invariant): \(self.sentence)" }
 }
 
 /// Everything that happened in one world, as a running hash and, if wanted, as lines.
