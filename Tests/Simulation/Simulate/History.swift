@@ -89,6 +89,6 @@ final class History {
         let micros = (self.world.now - self.start) / 1_000 % 1_000
         let fraction = "\(1000 + micros)".dropFirst()
         let text = "\(milliseconds).\(fraction)"
-        Swift.print(String(repeating: " ", count: max(10 - text.count, 0)) + text + "  " + line)
+        say(String(repeating: " ", count: max(10 - text.count, 0)) + text + "  " + line)
     }
 }

@@ -82,8 +82,8 @@ struct Program {
 
     private func runOne(_ seed: UInt64) -> Int32 {
         let outcome = self.outcome(of: seed, isTraced: self.isTraced)
-        for violation in outcome.violations { print(violation) }
-        print(
+        for violation in outcome.violations { say("\(violation)") }
+        say(
             "seed \(seed): \(outcome.requests) requests, \(outcome.succeeded) succeeded, "
                 + "\(outcome.steps) steps, hash \(String(outcome.hash, radix: 16))"
         )

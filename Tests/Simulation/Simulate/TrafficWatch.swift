@@ -44,7 +44,7 @@ final class TrafficWatch: NetworkTap {
             UInt64(traffic.connection) << 32 | UInt64(header.type.rawValue) << 8
                 | (traffic.hasArrived ? 1 : 0) | (traffic.isFromDealer ? 2 : 0),
             header.linkSequence ^ header.requestID << 20,
-            Self.line(header, traffic)
+            Self.line(frame, traffic)
         )
         switch (header.type, traffic.hasArrived) {
         case (.hello, false):
@@ -112,10 +112,35 @@ final class TrafficWatch: NetworkTap {
         }
     }
 
-    private static func line(_ header: FrameHeader, _ traffic: Traffic) -> String {
+    private static func line(_ frame: FrameView, _ traffic: Traffic) -> String {
+        let header = frame.header
         let arrow = traffic.hasArrived ? "->>" : "-->"
         let request = header.requestID == 0 ? "" : " request \(header.requestID)"
         return "\(traffic.from.name) \(arrow) \(traffic.to?.name ?? "?")  \(header.type) "
-            + "#\(header.linkSequence)\(request) on \(traffic.connection)"
+            + "#\(header.linkSequence)\(request) on \(traffic.connection)\(Self.content(frame))"
+    }
+
+    /// What a message says, of those whose content matters for the list.
+    private static func content(_ frame: FrameView) -> String {
+        func list(_ records: [WorkerRecord]) -> String {
+            records.map { "\($0.workerID)/\($0.incarnation) \($0.state)" }.joined(separator: ", ")
+        }
+        switch frame.header.type {
+        case .snapshot:
+            guard let snapshot = try? Snapshot(frame) else { return "" }
+            return ": \(snapshot.sequence), complete \(snapshot.complete): \(list(snapshot.records))"
+        case .delta:
+            guard let delta = try? Delta(frame) else { return "" }
+            let removed = delta.removals.map { "\($0.workerID)/\($0.incarnation) \($0.why)" }
+            return ": \(delta.previous) to \(delta.sequence): \(list(delta.upserts)); without "
+                + "\(removed)"
+        case .error:
+            guard let error = try? ErrorReply(frame) else { return "" }
+            return ": \(error.code): \(error.detail)"
+        case .watch:
+            guard let watch = try? Watch(frame) else { return "" }
+            return ": from \(watch.sequence), credit \(watch.credit)"
+        default: return ""
+        }
     }
 }
