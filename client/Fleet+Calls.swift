@@ -90,6 +90,8 @@ extension Fleet {
 
     /// The call ends: its slot is free for another, and late answers find nothing.
     func end(_ call: Call, _ answer: Call.Answer) {
+        // It may have ended just now: a CANCEL that finds its link lost fails the link's calls.
+        guard self.isUnderWay(call) else { return }
         let slot = Int(call.requestID & Self.slotMask)
         self.slots[slot].vacate()
         self.freeSlots.append(slot)
