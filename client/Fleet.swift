@@ -166,8 +166,11 @@ actor Fleet {
         if let first = self.delays.first { deadline = min(deadline, first.deadline) }
         if self.mustRelink { deadline = min(deadline, self.relinked + Self.relinkInterval) }
         if self.waitingCount > 0 {
+            let now = self.now
             for target in self.targets.values where target.waiting.count > 0 {
-                deadline = min(deadline, self.unservedDeadline(target) ?? .never)
+                // One that has passed brings nothing: the list is not known, and calls wait for it.
+                guard let due = self.unservedDeadline(target), due > now else { continue }
+                deadline = min(deadline, due)
             }
         }
         for waiter in self.listWaiters { deadline = min(deadline, waiter.deadline) }

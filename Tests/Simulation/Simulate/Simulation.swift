@@ -32,6 +32,8 @@ final class Simulation: @unchecked Sendable {
     var workerModels: [[Int]] = []
     /// When a client's process last went on after it was stopped.
     var thawed: [Int: Int64] = [:]
+    /// More steps were made than any seed needs.
+    private var isSpinning = false
     /// All faults are over.
     private(set) var isHealed = false
 
@@ -86,7 +88,12 @@ final class Simulation: @unchecked Sendable {
 
     private func pass(until end: Int64) {
         guard !self.world.run(until: end, stepsMax: Self.stepsMax) else { return }
-        self.history.violated("live", "more than \(Self.stepsMax) steps: something spins")
+        guard !self.isSpinning else { return }
+        self.isSpinning = true
+        self.history.violated(
+            "I1",
+            "time stands still: \(self.world.lastTurn) spins, after \(Self.stepsMax) steps"
+        )
     }
 
     // MARK: The fleet

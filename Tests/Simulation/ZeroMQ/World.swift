@@ -16,6 +16,9 @@ package final class World: @unchecked Sendable {
     /// How many turns of reactors and events there were, for figures and as a bound.
     package private(set) var steps = 0
 
+    /// Which process had the last turn.
+    package private(set) var lastTurn = ""
+
     private var events = EventQueue()
     private var ready: [Reactor] = []
     private(set) var running: Reactor?
@@ -83,6 +86,7 @@ package final class World: @unchecked Sendable {
     private func run(_ reactor: Reactor) {
         precondition(self.running == nil, "a reactor runs inside another's turn")
         self.running = reactor
+        self.lastTurn = reactor.name
         let isBusy = reactor.turn()
         self.running = nil
         if isBusy { self.wake(reactor) }
