@@ -43,27 +43,3 @@ struct Scenario {
         self.baseLatency = .microseconds(random.pick(50...2000))
     }
 }
-
-/// What goes wrong in the simulation on purpose, to show that the checker finds it.
-enum Sabotage: String, CaseIterable {
-    /// An executor executes a request twice.
-    case executesTwice = "executes-twice"
-    /// A reply carries another request's tensor.
-    case wrongTensor = "wrong-tensor"
-    /// An executor takes requests and never answers, in the settled fleet too.
-    case neverAnswers = "never-answers"
-    /// A dead worker's heartbeats go on.
-    case listsTheDead = "lists-the-dead"
-    /// A client's process sends INFER before HELLO_OK.
-    case tooEarly = "too-early"
-    /// A worker answers HELLO that was meant for another.
-    case wrongPeer = "wrong-peer"
-    /// An end of a call comes late.
-    case lateEnd = "late-end"
-    /// An end of a call never comes.
-    case lostEnd = "lost-end"
-    /// A call ends twice.
-    case secondEnd = "second-end"
-    /// A socket is left open.
-    case leaksSocket = "leaks-socket"
-}

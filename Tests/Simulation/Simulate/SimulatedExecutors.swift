@@ -35,7 +35,8 @@ final class SimulatedExecutors: Executors, @unchecked Sendable {
         didSet { if !self.isHung { self.finishHung() } }
     }
     private var hung: [Int] = []
-    var sabotage: Sabotage?
+    /// Sabotage: what is executed is not answered.
+    var neverAnswers = false
 
     init(
         _ configuration: WorkerConfiguration,
@@ -165,7 +166,7 @@ final class SimulatedExecutors: Executors, @unchecked Sendable {
         guard let run = self.running.removeValue(forKey: id) else { return }
         self.execute(run)
         self.scheduler.finish(now: self.now)
-        if self.sabotage != .neverAnswers { self.handBack(run.job) }
+        if !self.neverAnswers { self.handBack(run.job) }
         self.pump()
     }
 

@@ -115,7 +115,14 @@ extension Simulation {
         self.note("w\(index) is killed")
         self.workers[index] = nil
         worker.kill(self.world)
-        self.freedEndpoints.append(worker.endpoint)
+        if self.sabotage == .wrongPeer, let stranger = Stranger(answeringAt: worker.endpoint) {
+            self.strangers.append(stranger)
+        } else {
+            self.freedEndpoints.append(worker.endpoint)
+        }
+        if self.sabotage == .listsTheDead, let record = self.watch.records[worker.node.index] {
+            self.strangers.append(Stranger(beatingAs: record, at: self.brokerEndpoints[0]))
+        }
     }
 
     private func restart(worker index: Int) {

@@ -32,6 +32,8 @@ final class Simulation: @unchecked Sendable {
     var workerModels: [[Int]] = []
     /// When a client's process last went on after it was stopped.
     var thawed: [Int: Int64] = [:]
+    /// What sabotage has added to the world.
+    var strangers: [Stranger] = []
     /// More steps were made than any seed needs.
     private var isSpinning = false
     /// All faults are over.
@@ -112,6 +114,7 @@ final class Simulation: @unchecked Sendable {
         for index in self.workers.indices { self.startWorker(index) }
         self.clients = Array(repeating: nil, count: self.scenario.clients)
         for index in self.clients.indices { self.startClient(index) }
+        self.sabotageFleet()
     }
 
     static func endpoint(_ text: String) -> Endpoint {
@@ -144,6 +147,7 @@ final class Simulation: @unchecked Sendable {
             models: self.workerModels[index],
             execute: { [unowned self] in self.executed($0, $1, $2, $3) }
         )
+        if index == 0 { worker?.executors.neverAnswers = self.sabotage == .neverAnswers }
         self.workers[index] = worker
         self.note("w\(index) starts at \(worker?.endpoint.address ?? "nowhere"), \(incarnation)")
     }
@@ -159,12 +163,19 @@ final class Simulation: @unchecked Sendable {
     }
 
     private func executed(_ worker: String, _ model: Int, _ number: Int, _ input: Tensor) -> Tensor {
+        // A stranger's request has no number.
+        guard number >= 0 else { return input }
         guard self.requests.indices.contains(number) else {
             self.history.violated("I2", "\(worker) executes a request that nobody made")
             return input
         }
         self.requests[number].executions.append(worker)
         self.history.note(4, UInt64(number), 0, "\(worker) executes r\(number)")
+        if self.sabotage == .executesTwice { self.requests[number].executions.append(worker) }
+        if self.sabotage == .wrongTensor, number % 50 == 7 {
+            let other = SimulatedSession.input(number: number - 1, elements: 4)
+            return SimulatedSession.output(other, model: model)
+        }
         return SimulatedSession.output(input, model: model)
     }
 
@@ -269,6 +280,18 @@ final class Simulation: @unchecked Sendable {
     }
 
     private func ended(_ request: Request, _ client: SimulatedClient, _ end: Request.End) {
+        switch self.sabotage {
+        case .lostEnd where request.number % 50 == 7: return
+        case .secondEnd where request.number % 50 == 7: self.record(request, client, end)
+        case .lateEnd where request.number % 50 == 7:
+            self.world.plan(after: 6_000_000_000) { [self] in self.record(request, client, end) }
+            return
+        default: break
+        }
+        self.record(request, client, end)
+    }
+
+    private func record(_ request: Request, _ client: SimulatedClient, _ end: Request.End) {
         request.endCount += 1
         request.ended = self.world.now
         request.end = client.node.isKilled ? .abandoned : end
@@ -381,5 +404,6 @@ final class Simulation: @unchecked Sendable {
         for node in self.nodes where node.openSockets > 0 {
             self.history.violated("I6", "\(node.name) leaves \(node.openSockets) sockets open")
         }
+        for stranger in self.strangers { stranger.close(self.world) }
     }
 }

@@ -9,14 +9,12 @@ final class TrafficWatch: NetworkTap {
         var isGreeted = false
     }
 
-    private struct Attempts {
-        var sent = 0
-    }
-
     private let history: History
     private var links: [UInt32: Link] = [:]
     /// Which workers' lives a process has registered as.
     private var lives: [Int: (workerID: String, incarnations: Set<UInt64>)] = [:]
+    /// The record that a process registered last.
+    private(set) var records: [Int: WorkerRecord] = [:]
     private var attempts: [[UInt64]: Int] = [:]
     private(set) var inferences = 0
     private(set) var messages = 0
@@ -55,6 +53,7 @@ final class TrafficWatch: NetworkTap {
         case (.helloOK, true): self.links[traffic.connection]?.isGreeted = true
         case (.register, false):
             guard let record = try? Register(frame).record else { return }
+            self.records[traffic.from.index] = record
             self.lives[traffic.from.index, default: (record.workerID, [])].incarnations
                 .insert(record.incarnation)
         case (.infer, false): self.inferred(header, traffic)
