@@ -5,6 +5,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
+# How many worlds `make simulate` and `make test` simulate.
+SEEDS ?= 10000
 # How long `make fuzz` looks for inputs that break the decoder.
 SECONDS ?= 60
 
@@ -12,10 +14,13 @@ release := .build/release
 programs := $(addprefix $(release)/,roost roost-broker roost-worker)
 sources := Package.swift $(shell find Sources broker worker client -name '*.swift' -o -name '*.h')
 
-.PHONY: help setup engines build test demo bench lint tsan asan fuzz clean
+simulator := .build-simulate/release/roost-simulate
+simulated := $(sources) $(shell find Tests/Simulation -name '*.swift')
+
+.PHONY: help setup engines build test demo bench lint tsan asan fuzz simulate clean
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install the system packages that Roost is built with
 	@.ci/setup
@@ -34,9 +39,18 @@ $(programs) &: $(sources)
 	done
 	@touch $(programs)
 
-test: setup engines ## run all tests
+test: setup engines $(simulator) ## run all tests
 	@swift build --build-tests
-	@swift test --skip-build
+	@SEEDS=$(SEEDS) swift test --skip-build
+
+$(simulator): $(simulated)
+	@echo "building roost-simulate"
+	@ROOST_SIMULATE=1 ROOST_STRICT=1 swift build -c release --product roost-simulate \
+	    --scratch-path .build-simulate
+	@touch $@
+
+simulate: setup $(simulator) ## run simulated fleets in virtual time: SEEDS=10000
+	@$(simulator) --regressions Tests/Simulation/regressions.txt --seeds $(SEEDS)
 
 demo: setup engines $(programs) ## see a fleet classify pictures, and lose a worker
 	@examples/demo
@@ -65,4 +79,4 @@ fuzz: setup ## feed the wire's decoder made-up frames for SECONDS=60
 	    < /dev/null
 
 clean: ## remove everything that was built; the engines stay
-	@rm -rf .build .build-strict .build-tsan .build-asan .build-fuzz
+	@rm -rf .build .build-strict .build-tsan .build-asan .build-fuzz .build-simulate

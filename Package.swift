@@ -244,6 +244,12 @@ let package = Package(
             dependencies: ["roost", "RoostOps", "RoostTestKit", "RoostWire"],
             swiftSettings: settings
         ),
+        // It runs roost-simulate, which `make test` builds first.
+        .testTarget(
+            name: "SimulationTests",
+            dependencies: ["RoostTestKit"],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "FleetTests",
             dependencies: ["RoostClient", "RoostTestKit", "RoostWire"],

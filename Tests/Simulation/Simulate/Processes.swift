@@ -75,6 +75,7 @@ final class SimulatedWorker: @unchecked Sendable {
         configuration.brokers = brokers
         configuration.executors = scenario.executors
         configuration.queueMax = scenario.queueMax
+        configuration.zone = scenario.zone(index)
         let loaded = models.map { model in
             LoadedModel(
                 name: Scenario.models[model],
@@ -139,15 +140,24 @@ final class SimulatedClient: @unchecked Sendable {
     let index: Int
     let node: Reactor
     let client: FleetClient
+    let configuration: ClientConfiguration
     /// Its program has closed it.
     var isClosed = false
 
-    init(_ index: Int, _ world: World, brokers: [Endpoint], scenario: Scenario) throws {
+    /// When it was started.
+    let started: Int64
+
+    init(
+        _ index: Int,
+        _ world: World,
+        brokers: [Endpoint],
+        configuration: ClientConfiguration
+    ) throws {
         self.index = index
+        self.started = world.now
         let node = Reactor("c\(index)")
         self.node = node
-        var configuration = ClientConfiguration()
-        configuration.inFlightPerWorker = scenario.inFlightPerWorker
+        self.configuration = configuration
         self.client = try world.perform(on: node) {
             try FleetClient(brokers: brokers, configuration: configuration, on: node)
         }

@@ -32,7 +32,8 @@ extension Simulation {
         else { return }
         switch self.sabotage {
         case .tooEarly: self.strangers.append(Stranger(asking: record, times: 1, afterHello: false))
-        case .sendsAgain: self.strangers.append(Stranger(asking: record, times: 20, afterHello: true))
+        case .sendsAgain:
+            self.strangers.append(Stranger(asking: record, times: 20, afterHello: true))
         case .leaksSocket:
             guard let client = self.clients[0] else { return }
             for _ in 0..<8 { self.strangers.append(Stranger(in: client.node)) }
@@ -166,7 +167,9 @@ final class Stranger: SocketHandler, TimerHandler, @unchecked Sendable {
         let header = self.header(.infer)
         let layout = request.layout
         _ = self.socket?.send(
-            Message(byteCount: layout.frameBytes) { request.write(header, layout: layout, into: $0) }
+            Message(byteCount: layout.frameBytes) {
+                request.write(header, layout: layout, into: $0)
+            }
         )
     }
 

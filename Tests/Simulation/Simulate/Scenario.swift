@@ -1,3 +1,4 @@
+internal import RoostClient
 internal import ZeroMQ
 
 /// What one seed's world is made of and what happens to it, drawn from the seed.
@@ -19,6 +20,8 @@ struct Scenario {
     /// How many requests a client may have in flight on one worker.
     var inFlightPerWorker: Int
     var baseLatency: Duration
+    /// Workers are in two zones, and clients too.
+    var hasZones: Bool
 
     /// The models, by how a reply follows from its request.
     static let models = ["one", "two"]
@@ -41,5 +44,31 @@ struct Scenario {
         self.queueMax = random.chance(0.2) ? random.pick(1...4) : 64
         self.inFlightPerWorker = random.chance(0.2) ? random.pick(1...4) : 256
         self.baseLatency = .microseconds(random.pick(50...2000))
+        self.hasZones = random.chance(0.3)
+    }
+
+    /// The zone of a worker or client.
+    func zone(_ index: Int) -> String { self.hasZones ? ["a", "b"][index % 2] : "" }
+
+    /// How one client is configured.
+    func client(_ index: Int, _ random: inout SeededGenerator) -> ClientConfiguration {
+        var configuration = ClientConfiguration()
+        configuration.inFlightPerWorker = self.inFlightPerWorker
+        configuration.policy = BalancingPolicy.all[random.pick(0...BalancingPolicy.all.count - 1)]
+        configuration.zone = self.zone(index)
+        configuration.subsetSize = random.chance(0.3) ? random.pick(1...4) : 32
+        configuration.slowStart = random.chance(0.5) ? .zero : .seconds(10)
+        if random.chance(0.3) { configuration.outlierDetection = nil }
+        configuration.attemptsMax = random.pick(1...4)
+        configuration.retryShare = random.chance(0.3) ? 0 : 0.2
+        configuration.retriesPerSecond = Double(random.chance(0.5) ? 10 : random.pick(0...2))
+        configuration.throttles = random.chance(0.7)
+        if random.chance(0.3) {
+            var hedging = ClientConfiguration.Hedging()
+            hedging.quantile = 0.5 + 0.45 * random.fraction()
+            hedging.share = 0.2 * random.fraction()
+            configuration.hedging = hedging
+        }
+        return configuration
     }
 }

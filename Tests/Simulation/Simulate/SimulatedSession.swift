@@ -35,7 +35,9 @@ final class SimulatedSession: Session {
 
     /// Whether that is the answer to that request.
     static func isAnswer(_ output: Tensor?, number: Int, elements: Int, model: Int) -> Bool {
-        guard let values: [Int32] = output?.elements(), values.count == elements else { return false }
+        guard let values: [Int32] = output?.elements(), values.count == elements else {
+            return false
+        }
         for (position, value) in values.enumerated()
         where value != Int32(number) &+ Int32(position) &* 7919 &+ 1 &+ Int32(model) {
             return false

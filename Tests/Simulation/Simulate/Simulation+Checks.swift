@@ -50,6 +50,7 @@ extension Simulation {
 
     /// I1, I3 and the second half of I7.
     func checkRequests() {
+        self.watch.checkBudgets(now: self.world.now)
         for request in self.requests where request.invoked > 0 {
             if request.end == nil {
                 self.history.violated("I1", "r\(request.number) never ends")

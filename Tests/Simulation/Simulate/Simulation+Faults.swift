@@ -41,7 +41,8 @@ extension Simulation {
             let index = self.random.pick(0...self.scenario.brokers - 1)
             self.kill(broker: index)
             let absence: ClosedRange<Duration> =
-                self.random.chance(0.3) ? .seconds(10)...(.seconds(30)) : .milliseconds(50)...(.seconds(5))
+                self.random.chance(0.3)
+                ? .seconds(10)...(.seconds(30)) : .milliseconds(50)...(.seconds(5))
             self.later(absence) { simulation in
                 guard simulation.brokers[index] == nil else { return }
                 simulation.startBroker(index, warmUp: .seconds(10))

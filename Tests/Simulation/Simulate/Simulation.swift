@@ -101,7 +101,9 @@ final class Simulation: @unchecked Sendable {
     // MARK: The fleet
 
     private func startFleet() {
-        self.brokerEndpoints = (0..<self.scenario.brokers).map { Self.endpoint("tcp://b\($0):7100") }
+        self.brokerEndpoints = (0..<self.scenario.brokers).map {
+            Self.endpoint("tcp://b\($0):7100")
+        }
         let warmUp: Duration = self.random.chance(0.5) ? .zero : .seconds(10)
         self.brokers = Array(repeating: nil, count: self.scenario.brokers)
         for index in self.brokers.indices { self.startBroker(index, warmUp: warmUp) }
@@ -118,13 +120,20 @@ final class Simulation: @unchecked Sendable {
     }
 
     static func endpoint(_ text: String) -> Endpoint {
-        guard let endpoint = try? Endpoint(text) else { preconditionFailure("no endpoint: \(text)") }
+        guard let endpoint = try? Endpoint(text) else {
+            preconditionFailure("no endpoint: \(text)")
+        }
         return endpoint
     }
 
     func startBroker(_ index: Int, warmUp: Duration) {
         let endpoint = self.brokerEndpoints[index]
-        self.brokers[index] = try? SimulatedBroker(index, self.world, endpoint: endpoint, warmUp: warmUp)
+        self.brokers[index] = try? SimulatedBroker(
+            index,
+            self.world,
+            endpoint: endpoint,
+            warmUp: warmUp
+        )
         self.note("b\(index) starts: \(self.brokers[index] != nil)")
     }
 
@@ -132,7 +141,9 @@ final class Simulation: @unchecked Sendable {
     func startWorker(_ index: Int) {
         var listen = Self.endpoint("tcp://w\(index):*")
         if !self.freedEndpoints.isEmpty, self.random.chance(0.6) {
-            listen = self.freedEndpoints.remove(at: self.random.pick(0...self.freedEndpoints.count - 1))
+            listen = self.freedEndpoints.remove(
+                at: self.random.pick(0...self.freedEndpoints.count - 1)
+            )
         }
         // A clock that was set back gives a lower incarnation than the life before had.
         let milliseconds = UInt64(self.world.now / 1_000_000)
@@ -157,12 +168,14 @@ final class Simulation: @unchecked Sendable {
             index,
             self.world,
             brokers: self.brokerEndpoints,
-            scenario: self.scenario
+            configuration: self.scenario.client(index, &self.random)
         )
-        self.note("c\(index) starts")
+        let policy = self.clients[index]?.configuration.policy
+        self.note("c\(index) starts: \(policy.map(\.description) ?? "not")")
     }
 
-    private func executed(_ worker: String, _ model: Int, _ number: Int, _ input: Tensor) -> Tensor {
+    private func executed(_ worker: String, _ model: Int, _ number: Int, _ input: Tensor) -> Tensor
+    {
         // A stranger's request has no number.
         guard number >= 0 else { return input }
         guard self.requests.indices.contains(number) else {
@@ -198,7 +211,8 @@ final class Simulation: @unchecked Sendable {
     private func drawRequest() -> Request {
         let timeout: Duration =
             self.random.chance(0.3)
-            ? .milliseconds(self.random.pick(50...500)) : .milliseconds(self.random.pick(500...5000))
+            ? .milliseconds(self.random.pick(50...500))
+            : .milliseconds(self.random.pick(500...5000))
         return Request(
             number: self.requests.count,
             client: self.random.pick(0...self.scenario.clients - 1),
@@ -243,6 +257,8 @@ final class Simulation: @unchecked Sendable {
         var options = InferenceOptions()
         options.timeout = request.timeout
         options.isIdempotent = request.isIdempotent
+        options.affinityKey = request.number % 3 == 0 ? nil : "key \(request.number % 7)"
+        self.watch.called(client)
         request.task = Task(executorPreference: client.node.taskExecutor) { [options] in
             await self.call(request, on: client, options)
         }
@@ -316,7 +332,10 @@ final class Simulation: @unchecked Sendable {
         if request.endCount > 1 {
             self.history.violated("I1", "r\(request.number) ends \(request.endCount) times")
         }
-        let limit = max(request.invoked + request.timeout.nanoseconds, self.thawed[client.node.index] ?? 0)
+        let limit = max(
+            request.invoked + request.timeout.nanoseconds,
+            self.thawed[client.node.index] ?? 0
+        )
         if !client.node.isKilled, self.world.now > limit + Self.endSlack.nanoseconds {
             let late = Double(self.world.now - limit) / 1e9
             self.history.violated("I1", "r\(request.number) ends \(late) s after its deadline")
@@ -355,7 +374,9 @@ final class Simulation: @unchecked Sendable {
         self.note("all faults end")
         self.isHealed = true
         for node in self.nodes { self.thaw(node) }
-        for from in self.nodes { for to in self.nodes { self.world.network.unblock(from: from, to: to) } }
+        for from in self.nodes {
+            for to in self.nodes { self.world.network.unblock(from: from, to: to) }
+        }
         for node in self.nodes { self.world.network.slow(node, by: 1) }
         self.world.network.mishaps = Mishaps()
         self.world.network.changed()
@@ -365,12 +386,16 @@ final class Simulation: @unchecked Sendable {
         }
         for index in self.brokers.indices where self.brokers[index] == nil {
             // One broker at least comes back.
-            if index == 0 || self.random.chance(0.5) { self.startBroker(index, warmUp: .seconds(10)) }
+            if index == 0 || self.random.chance(0.5) {
+                self.startBroker(index, warmUp: .seconds(10))
+            }
         }
         for index in self.workers.indices where self.workers[index] == nil {
             if self.random.chance(0.7) { self.startWorker(index) }
         }
-        for index in self.clients.indices where self.clients[index] == nil { self.startClient(index) }
+        for index in self.clients.indices where self.clients[index] == nil {
+            self.startClient(index)
+        }
     }
 
     var nodes: [Reactor] {

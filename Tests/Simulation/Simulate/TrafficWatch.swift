@@ -1,3 +1,4 @@
+internal import RoostClient
 internal import RoostWire
 internal import ZeroMQ
 
@@ -9,7 +10,17 @@ final class TrafficWatch: NetworkTap {
         var isGreeted = false
     }
 
+    /// What one client's process has sent, for its budget.
+    private struct Sent {
+        let client: SimulatedClient
+        var requests = 0
+        var inferences = 0
+        /// Answers by which a worker that leaves refuses; those are repeated without a budget.
+        var leaving = 0
+    }
+
     private let history: History
+    private var sent: [Int: Sent] = [:]
     private var links: [UInt32: Link] = [:]
     /// Which workers' lives a process has registered as.
     private var lives: [Int: (workerID: String, incarnations: Set<UInt64>)] = [:]
@@ -23,6 +34,30 @@ final class TrafficWatch: NetworkTap {
     static let attemptsMax = 8
 
     init(_ history: History) { self.history = history }
+
+    /// A program calls.
+    func called(_ client: SimulatedClient) {
+        self.sent[client.node.index, default: Sent(client: client)].requests += 1
+    }
+
+    /// I5: requests are repeated within the budget (RetryBudget: over any span of `t` seconds a
+    /// share of the requests and `perSecond` x (`t` + 10)).
+    func checkBudgets(now: Int64) {
+        for (_, sent) in self.sent.sorted(by: { $0.key < $1.key }) {
+            let configuration = sent.client.configuration
+            let seconds = Double(now - sent.client.started) / 1e9 + 10
+            let share = configuration.retryShare + (configuration.hedging?.share ?? 0)
+            let limit =
+                Double(sent.requests) * (1 + share) + configuration.retriesPerSecond * seconds
+                + Double(sent.leaving) + 1
+            guard Double(sent.inferences) > limit else { continue }
+            self.history.violated(
+                "I5",
+                "\(sent.client.node.name) sends \(sent.inferences) INFERs for \(sent.requests) "
+                    + "requests; its budget allows \(Int(limit))"
+            )
+        }
+    }
 
     func seen(_ traffic: Traffic) {
         var index = 0
@@ -58,6 +93,10 @@ final class TrafficWatch: NetworkTap {
                 .insert(record.incarnation)
         case (.infer, false): self.inferred(header, traffic)
         case (.infer, true): self.inferArrived(traffic)
+        case (.error, true):
+            guard let to = traffic.to, let error = try? ErrorReply(frame), error.code == .draining
+            else { return }
+            self.sent[to.index]?.leaving += 1
         default: break
         }
     }
@@ -85,6 +124,7 @@ final class TrafficWatch: NetworkTap {
         if self.links[traffic.connection]?.isGreeted != true {
             self.history.violated("I4", "\(traffic.from.name) sends INFER before it has HELLO_OK")
         }
+        self.sent[traffic.from.index]?.inferences += 1
         let key = [UInt64(traffic.from.index), header.requestID]
         self.attempts[key, default: 0] += 1
         if self.attempts[key] == Self.attemptsMax + 1 {
@@ -127,7 +167,8 @@ final class TrafficWatch: NetworkTap {
         switch frame.header.type {
         case .snapshot:
             guard let snapshot = try? Snapshot(frame) else { return "" }
-            return ": \(snapshot.sequence), complete \(snapshot.complete): \(list(snapshot.records))"
+            return
+                ": \(snapshot.sequence), complete \(snapshot.complete): \(list(snapshot.records))"
         case .delta:
             guard let delta = try? Delta(frame) else { return "" }
             let removed = delta.removals.map { "\($0.workerID)/\($0.incarnation) \($0.why)" }

@@ -228,7 +228,8 @@ extension Reactor {
         while let handler = self.flushes.popLast() { handler.flush() }
         self.drainSockets()
         self.fireTimers()
-        return !(self.jobs.isEmpty && self.ownJobs.isEmpty && self.dirty.isEmpty
+        return
+            !(self.jobs.isEmpty && self.ownJobs.isEmpty && self.dirty.isEmpty
             && self.flushes.isEmpty)
     }
 
