@@ -9,13 +9,27 @@ package struct BrokerConfiguration: Sendable {
     /// message for each worker and beat.
     package var heartbeatInterval: Duration = .seconds(1)
     package var leases = WorkerRegistry.Limits()
-    /// For how long after the start lists are marked incomplete, since workers that were
-    /// registered before a restart may still be on their way. Zero: never.
+    /// For how long after the start lists are marked incomplete at least, since workers that were
+    /// registered before a restart may still be on their way; longer if more than 6 000 come back.
+    /// Zero: never.
     package var warmUp: Duration = .seconds(10)
     /// How often leases are checked.
     package var sweepInterval: Duration = .milliseconds(250)
     /// How many connections are remembered; further ones are not answered.
     package var linksMax = 65_536
+    /// How often a client is told what its list should amount to. Shorter mends a list that went
+    /// wrong sooner and costs a message for each client. Zero: never.
+    package var digestInterval: Duration = .seconds(1)
+    /// How many registrations one connection may bring at once, and ...
+    package var linkRegistrationBurst = 2_048
+    /// ... how many a minute on and on. More than for one worker, since one connection may bring
+    /// the workers of a whole machine.
+    package var linkRegistrationsPerMinute = 1_200
+    /// What the lists that are being sent may hold in memory together; clients beyond that wait
+    /// for theirs. The list that crosses it is the last.
+    package var listBytesMax = 128 << 20
+    /// A client that takes no part of its list for this long is sent it anew when it asks for more.
+    package var listTimeout: Duration = .seconds(10)
     /// How many LOOKUPs may wait for a worker at once; further ones are answered at once.
     package var waitingLookupsMax = 1_024
     /// A connection that holds no lease and says nothing for this long is forgotten.
@@ -38,6 +52,14 @@ package struct BrokerConfiguration: Sendable {
         if !(1...WireLimits.workersMax).contains(self.leases.workersMax) {
             problems.append("workers-max must be 1 to \(WireLimits.workersMax)")
         }
-        return problems
+        if self.sweepInterval <= .zero { problems.append("sweep-interval must be positive") }
+        return problems + self.leases.preservation.problems()
+    }
+
+    var linkRegistrations: TokenBucket.Rate {
+        .init(
+            burst: self.linkRegistrationBurst,
+            interval: .seconds(60) / max(self.linkRegistrationsPerMinute, 1)
+        )
     }
 }

@@ -6,6 +6,9 @@ package struct Ring<Element: Sendable>: Sendable {
 
     package init() {}
 
+    /// The element that ``popFirst()`` would return.
+    package var first: Element? { self.slots[self.head] }
+
     package mutating func append(_ element: Element) {
         if self.count == self.slots.count { self.grow() }
         self.slots[(self.head + self.count) & (self.slots.count - 1)] = element

@@ -6,35 +6,74 @@ import Testing
 
 @Suite
 struct WatcherTests {
+    /// What a client is sent, read again.
+    private enum Sent: Hashable {
+        case snapshot(Snapshot)
+        case delta(Delta)
+    }
+
     /// A registry and a watcher that follows it.
     private struct Scene {
         var registry = WorkerRegistry()
         var watcher: Watcher
+        let now = Moment.milliseconds(0)
 
         init(_ watch: Watch, workers: [WorkerRecord] = []) {
-            self.watcher = Watcher(watch, isCurrent: false)
+            self.watcher = Watcher(watch, isCurrent: false, now: .milliseconds(0))
             for record in workers { _ = self.registry.register(record, now: .milliseconds(0)) }
         }
 
         /// What the client is sent when that worker registers.
-        mutating func register(_ record: WorkerRecord) -> [Watcher.Output] {
+        mutating func register(_ record: WorkerRecord) -> [Sent] {
             guard
-                case .accepted(let change?) = self.registry.register(record, now: .milliseconds(0))
+                case .accepted(let change?) = self.registry.register(record, now: self.now)
             else { return [] }
-            return (self.watcher.apply(change).map { [$0] } ?? []) + self.pump()
+            return self.apply(change) + self.pump()
         }
 
-        mutating func deregister(_ record: WorkerRecord) -> [Watcher.Output] {
-            guard let change = self.registry.deregister(record.instance) else { return [] }
-            return (self.watcher.apply(change).map { [$0] } ?? []) + self.pump()
-        }
-
-        mutating func pump() -> [Watcher.Output] {
-            var outputs: [Watcher.Output] = []
-            while let next = self.watcher.next(from: self.registry, complete: true) {
-                outputs.append(next)
+        mutating func deregister(_ record: WorkerRecord) -> [Sent] {
+            guard let change = self.registry.deregister(record.instance, now: self.now) else {
+                return []
             }
-            return outputs
+            return self.apply(change) + self.pump()
+        }
+
+        private mutating func apply(_ change: WorkerRegistry.Change) -> [Sent] {
+            [change].deltas(for: self.watcher.selector).compactMap { delta in
+                var delta = delta
+                guard let previous = self.watcher.take(delta.sequence) else { return nil }
+                delta.previous = previous
+                return .delta(delta)
+            }
+        }
+
+        mutating func list() -> SnapshotList {
+            SnapshotList(
+                self.registry.records(matching: self.watcher.selector),
+                sequence: self.registry.sequence,
+                isComplete: true,
+                header: FrameHeader(.snapshot, sender: .random())
+            )
+        }
+
+        mutating func pump() -> [Sent] {
+            var sent: [Sent] = []
+            while true {
+                if self.watcher.wantsList { self.watcher.begin(self.list()) }
+                switch self.watcher.next(now: self.now) {
+                case .part(let list, let part):
+                    let frame = list.frames[part]
+                    guard let snapshot = try? frame.withUnsafeBytes({ try Snapshot(FrameView($0)) })
+                    else {
+                        Issue.record("part \(part) cannot be read")
+                        return sent
+                    }
+                    sent.append(.snapshot(snapshot))
+                case .unchanged(let sequence):
+                    sent.append(.delta(Delta(sequence: sequence, previous: sequence)))
+                case nil: return sent
+                }
+            }
         }
     }
 
@@ -119,7 +158,7 @@ struct WatcherTests {
     @Test("a client that has the list is told so, and then what follows")
     func resume() {
         var scene = Scene(Watch(credit: 4), workers: [a])
-        scene.watcher = Watcher(Watch(epoch: 5, sequence: 1, credit: 4), isCurrent: true)
+        scene.watcher = Watcher(Watch(epoch: 5, sequence: 1, credit: 4), isCurrent: true, now: scene.now)
         #expect(scene.pump() == [.delta(Delta(sequence: 1, previous: 1))])
         #expect(scene.pump().isEmpty)
         #expect(scene.register(b) == [.delta(Delta(sequence: 2, previous: 1, upserts: [b]))])
@@ -128,13 +167,13 @@ struct WatcherTests {
     @Test("a client that has the list and gives no credit is told when it has some")
     func resumeWithoutCredit() {
         var scene = Scene(Watch(credit: 4), workers: [a])
-        scene.watcher = Watcher(Watch(epoch: 5, sequence: 1, credit: 0), isCurrent: true)
+        scene.watcher = Watcher(Watch(epoch: 5, sequence: 1, credit: 0), isCurrent: true, now: scene.now)
         #expect(scene.pump().isEmpty)
         scene.watcher.add(credit: 1)
         #expect(scene.pump() == [.delta(Delta(sequence: 1, previous: 1))])
 
         // What has changed until then comes as a list, and nothing before it.
-        scene.watcher = Watcher(Watch(epoch: 5, sequence: 1, credit: 0), isCurrent: true)
+        scene.watcher = Watcher(Watch(epoch: 5, sequence: 1, credit: 0), isCurrent: true, now: scene.now)
         #expect(scene.register(b).isEmpty)
         scene.watcher.add(credit: 4)
         let list = Snapshot(sequence: 2, complete: true, records: [a, b])
@@ -158,8 +197,8 @@ struct WatcherTests {
         #expect(scene.register(a).isEmpty)
         scene.watcher.add(credit: 100)
         let rest = scene.pump()
-        let parts = (first + rest).compactMap { output -> Snapshot? in
-            if case .snapshot(let snapshot) = output { snapshot } else { nil }
+        let parts = (first + rest).compactMap { sent -> Snapshot? in
+            if case .snapshot(let snapshot) = sent { snapshot } else { nil }
         }
         #expect(parts.count == first.count + rest.count)
         let numbers = parts.map { [$0.sequence, UInt64($0.part), UInt64($0.parts)] }

@@ -139,7 +139,7 @@ struct WorkerRegistryTests {
         let again = registry.register(.sample("b", incarnation: 2), now: .milliseconds(0))
         guard case .accepted(.some) = again else { Issue.record("\(again)"); return }
         // And who leaves makes room.
-        _ = registry.deregister(WorkerRecord.sample("a").instance)
+        _ = registry.deregister(WorkerRecord.sample("a").instance, now: .milliseconds(0))
         guard case .accepted(.some) = registry.register(.sample("c"), now: .milliseconds(0)) else {
             Issue.record("no room was made")
             return
@@ -254,17 +254,18 @@ struct WorkerRegistryTests {
         #expect(registry.sweep(now: .milliseconds(4_999)).isEmpty)
     }
 
-    @Test("a worker that says good-bye is no longer listed, and may come back")
+    @Test("a worker that says good-bye is no longer listed, and may come back in a new life")
     func deregister() {
         let record = WorkerRecord.sample()
         var registry = self.registry(record)
-        let change = registry.deregister(record.instance)
+        let change = registry.deregister(record.instance, now: .milliseconds(1))
         #expect(change?.before == record)
         #expect(change?.after == nil)
         #expect(change?.why == .deregistered)
-        #expect(registry.deregister(record.instance) == nil)
+        #expect(registry.deregister(record.instance, now: .milliseconds(1)) == nil)
         #expect(registry.records(matching: self.everyone).isEmpty)
-        guard case .accepted(.some) = registry.register(record, now: .milliseconds(1)) else {
+        let next = WorkerRecord.sample(incarnation: 2)
+        guard case .accepted(.some) = registry.register(next, now: .milliseconds(1)) else {
             Issue.record("not accepted")
             return
         }
@@ -277,7 +278,7 @@ struct WorkerRegistryTests {
         var numbers: [UInt64] = []
         numbers += [registry.drain(a.instance, now: .milliseconds(1))?.sequence ?? 0]
         numbers += registry.sweep(now: .milliseconds(3_001)).map(\.sequence)
-        numbers += [registry.deregister(a.instance)?.sequence ?? 0]
+        numbers += [registry.deregister(a.instance, now: .milliseconds(5_000))?.sequence ?? 0]
         numbers += registry.sweep(now: .milliseconds(10_000)).map(\.sequence)
         #expect(numbers == [3, 4, 5, 6, 7])
         #expect(registry.sequence == 7)

@@ -158,6 +158,16 @@ package struct Delta: WireMessage, Hashable {
     package var upserts: [WorkerRecord]
     package var removals: [Removal]
 
+    /// Writes `previous` into a frame 0 that was encoded for somebody else: it is all that differs
+    /// between those who are told the same, but for the header.
+    package static func patch(previous: UInt64, in frame: UnsafeMutableRawPointer) {
+        frame.storeBytes(
+            of: previous.littleEndian,
+            toByteOffset: WireLimits.headerBytes + 8,
+            as: UInt64.self
+        )
+    }
+
     package init(
         sequence: UInt64,
         previous: UInt64,

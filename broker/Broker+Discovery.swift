@@ -1,0 +1,228 @@
+internal import RoostWire
+internal import ZeroMQ
+
+// Clients: questions, watches, and the lists and changes that answer them.
+
+extension Broker {
+    // MARK: Changes
+
+    /// Tells every client what has changed since it was told last. What concerns many is found out
+    /// and encoded once for all who watch the same.
+    func publishPending() {
+        guard !self.pending.isEmpty else { return }
+        let changes = self.pending.coalesced()
+        self.pending.removeAll(keepingCapacity: true)
+        guard !changes.isEmpty else { return }
+        for selector in self.selectors.elements {
+            guard let deltas = self.audiences[selector]?.take(changes), !deltas.isEmpty else {
+                continue
+            }
+            let frames = deltas.map { ($0.sequence, $0.frame(self.header(.delta))) }
+            // A copy: who turns out to have gone is taken off the roll meanwhile.
+            for peer in self.audiences[selector]?.peers.elements ?? [] {
+                for (sequence, frame) in frames {
+                    guard let previous = self.watchers[peer]?.take(sequence) else { break }
+                    self.send(frame, to: peer) { Delta.patch(previous: previous, in: $0) }
+                }
+            }
+        }
+        self.answerWaiting(changes)
+    }
+
+    // MARK: Watches
+
+    func watch(_ watch: Watch, from peer: PeerID, now: Moment) {
+        self.publishPending()
+        self.unwatch(peer)
+        if self.audiences[watch.selector] == nil {
+            let records = self.registry.unordered(matching: watch.selector)
+            self.audiences[watch.selector] = Audience(watch.selector, records: records)
+            self.selectors.insert(watch.selector)
+        }
+        self.audiences[watch.selector]?.peers.insert(peer)
+        let isCurrent =
+            watch.epoch == self.epoch && watch.sequence == self.registry.sequence
+            && self.warmUp.isOver
+        self.watchers[peer] = Watcher(watch, isCurrent: isCurrent, now: now)
+        self.pump(peer, now: now)
+    }
+
+    func unwatch(_ peer: PeerID) {
+        guard let watcher = self.watchers.removeValue(forKey: peer) else { return }
+        self.starving.remove(peer)
+        self.audiences[watcher.selector]?.peers.remove(peer)
+        if self.audiences[watcher.selector]?.peers.isEmpty == true {
+            self.audiences[watcher.selector] = nil
+            self.selectors.remove(watcher.selector)
+        }
+    }
+
+    func add(_ credit: Credit, from peer: PeerID, now: Moment) {
+        self.publishPending()
+        self.watchers[peer]?.add(credit: credit.messages)
+        self.pump(peer, now: now)
+    }
+
+    /// The broker has finished warming up: lists are complete from now on.
+    func restartWatchers() {
+        for selector in self.selectors.elements {
+            for peer in self.audiences[selector]?.peers.elements ?? [] {
+                self.watchers[peer]?.restart()
+                self.starving.insert(peer)
+            }
+        }
+    }
+
+    /// What watchers are owed from time to time.
+    func tendWatchers(now: Moment) {
+        let stuck = now + (.zero - self.configuration.listTimeout)
+        let digests = self.configuration.digestInterval
+        for selector in self.selectors.elements {
+            for peer in self.audiences[selector]?.peers.elements ?? [] {
+                self.watchers[peer]?.abandonList(notMovedSince: stuck)
+                if digests > .zero, self.warmUp.isOver { self.digest(peer, selector, now: now) }
+            }
+        }
+        for peer in self.starving.takeAll() { self.pump(peer, now: now) }
+    }
+
+    private func digest(_ peer: PeerID, _ selector: Selector, now: Moment) {
+        guard let heard = self.links[peer]?.heard, let totals = self.audiences[selector]?.totals,
+            let sequence = self.watchers[peer]?.digest(
+                interval: self.configuration.digestInterval,
+                heard: heard,
+                now: now
+            )
+        else { return }
+        self.counters.digests += 1
+        self.send(Digest(sequence: sequence, count: totals.count, sum: totals.sum), to: peer)
+    }
+
+    private func pump(_ peer: PeerID, now: Moment) {
+        while let watcher = self.watchers[peer] {
+            if watcher.wantsList {
+                guard let list = self.list(for: watcher.selector, now: now) else {
+                    self.starving.insert(peer)
+                    return
+                }
+                self.watchers[peer]?.begin(list)
+            }
+            switch self.watchers[peer]?.next(now: now) {
+            case .part(let list, let part): self.send(list.frames[part], to: peer)
+            case .unchanged(let sequence):
+                self.send(Delta(sequence: sequence, previous: sequence), to: peer)
+            case nil: return
+            }
+        }
+    }
+
+    /// The list as it is now, shared with those who are being sent it; `nil` if it must wait.
+    private func list(for selector: Selector, now: Moment) -> SnapshotList? {
+        let isComplete = self.warmUp.isOver
+        if let list = self.audiences[selector]?.list, list.sequence == self.registry.sequence,
+            list.isComplete == isComplete
+        {
+            return list
+        }
+        guard let list = self.newList(for: selector, now: now) else { return nil }
+        self.audiences[selector]?.list = list
+        return list
+    }
+
+    private func newList(
+        for selector: Selector,
+        requestID: UInt64 = 0,
+        now: Moment
+    ) -> SnapshotList? {
+        guard self.lists.allows(now: now) else { return nil }
+        let list = SnapshotList(
+            self.registry.unordered(matching: selector),
+            sequence: self.registry.sequence,
+            isComplete: self.warmUp.isOver,
+            header: self.header(.snapshot, requestID: requestID)
+        )
+        self.lists.note(list, now: now)
+        return list
+    }
+
+    // MARK: Lookups
+
+    /// How many parts of an answer go out at once, and with each sweep: below the high-water mark,
+    /// since a LOOKUP gives no credit.
+    private static let answerPartsMax = 32
+
+    func lookup(_ lookup: Lookup, _ header: FrameHeader, from peer: PeerID, now: Moment) {
+        let question = WaitingLookup(
+            peer: peer,
+            requestID: header.requestID,
+            selector: lookup.selector,
+            deadline: now + lookup.wait
+        )
+        let mayWait =
+            lookup.wait > .zero && self.waiting.count < self.configuration.waitingLookupsMax
+        if mayWait, !self.registry.lists(lookup.selector) {
+            self.waiting.append(question)
+        } else {
+            self.answer(question, now: now)
+        }
+    }
+
+    private func answer(_ question: WaitingLookup, now: Moment) {
+        guard
+            let list = self.newList(
+                for: question.selector,
+                requestID: question.requestID,
+                now: now
+            )
+        else {
+            self.send(
+                ErrorReply(
+                    .overloaded,
+                    "the broker is sending too many lists",
+                    backoff: self.configuration.sweepInterval
+                ),
+                to: question.peer,
+                requestID: question.requestID
+            )
+            return
+        }
+        let answer = Answer(peer: question.peer, list: list, requestID: question.requestID)
+        self.go(on: answer).map { self.answers.append($0) }
+    }
+
+    /// Sends some more parts of an answer; what is left of it, if anything is.
+    private func go(on answer: Answer) -> Answer? {
+        var answer = answer
+        let end = min(answer.nextPart + Self.answerPartsMax, answer.list.frames.count)
+        while answer.nextPart < end {
+            // The link may have gone, or be refused.
+            guard self.links[answer.peer]?.isRefused == false else { return nil }
+            self.send(answer.list.frames[answer.nextPart], to: answer.peer)
+            answer.nextPart += 1
+        }
+        return end < answer.list.frames.count ? answer : nil
+    }
+
+    /// Answers those that waited for a worker that has come.
+    private func answerWaiting(_ changes: [WorkerRegistry.Change]) {
+        guard !self.waiting.isEmpty else { return }
+        self.answerWaiting { question in
+            changes.contains { $0.after.map(question.selector.matches) ?? false }
+        }
+    }
+
+    private func answerWaiting(where isDue: (WaitingLookup) -> Bool) {
+        let due = self.waiting.filter(isDue)
+        guard !due.isEmpty else { return }
+        self.waiting.removeAll(where: isDue)
+        for question in due { self.answer(question, now: self.now) }
+    }
+
+    /// Goes on with the answers under way, and answers those that waited in vain.
+    func tendLookups(now: Moment) {
+        let answers = self.answers
+        self.answers = []
+        for answer in answers { self.go(on: answer).map { self.answers.append($0) } }
+        if !self.waiting.isEmpty { self.answerWaiting { now >= $0.deadline } }
+    }
+}
