@@ -120,7 +120,7 @@ let package = Package(
         // The programs. What `roost serve` shares with a role's own program is its Startup.
         .target(
             name: "RoostBrokerStartup",
-            dependencies: ["RoostBroker", "RoostOps", "RoostWire", argumentParser],
+            dependencies: ["RoostBroker", "RoostOps", "RoostWire", argumentParser, logging],
             path: "broker/Startup",
             swiftSettings: settings
         ),
@@ -213,7 +213,9 @@ let package = Package(
         ),
         .testTarget(
             name: "RoostBrokerTests",
-            dependencies: ["RoostBroker", "RoostTestKit", "RoostWire", "ZeroMQ"],
+            dependencies: [
+                "RoostBroker", "RoostBrokerStartup", "RoostTestKit", "RoostWire", "ZeroMQ", logging,
+            ],
             swiftSettings: settings
         ),
         .testTarget(
@@ -264,6 +266,12 @@ let package = Package(
             linkerSettings: [.linkedLibrary("zmq")]
         ),
         .executableTarget(name: "heartbeats", path: "Tests/Performance/Heartbeats"),
+        .executableTarget(
+            name: "roost-broker-bench",
+            dependencies: ["RoostBroker", "RoostOps", "RoostTestKit", "RoostWire", "ZeroMQ"],
+            path: "Tests/Performance/Broker",
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "roost-bench",
             dependencies: [

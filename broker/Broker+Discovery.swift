@@ -147,8 +147,8 @@ extension Broker {
 
     // MARK: Lookups
 
-    /// How many parts of an answer go out at once, and with each sweep: below the high-water mark,
-    /// since a LOOKUP gives no credit.
+    /// How many parts of an answer go out at once, and with each sweep if there is room: a LOOKUP
+    /// gives no credit, and what else its client is sent needs room below the high-water mark.
     private static let answerPartsMax = 32
 
     func lookup(_ lookup: Lookup, _ header: FrameHeader, from peer: PeerID, now: Moment) {
@@ -186,19 +186,24 @@ extension Broker {
             )
             return
         }
-        let answer = Answer(peer: question.peer, list: list, requestID: question.requestID)
-        self.go(on: answer).map { self.answers.append($0) }
+        let answer = Answer(peer: question.peer, list: list, progressed: now)
+        self.go(on: answer, now: now).map { self.answers.append($0) }
     }
 
     /// Sends some more parts of an answer; what is left of it, if anything is.
-    private func go(on answer: Answer) -> Answer? {
+    private func go(on answer: Answer, now: Moment) -> Answer? {
         var answer = answer
         let end = min(answer.nextPart + Self.answerPartsMax, answer.list.frames.count)
         while answer.nextPart < end {
             // The link may have gone, or be refused.
             guard self.links[answer.peer]?.isRefused == false else { return nil }
-            self.send(answer.list.frames[answer.nextPart], to: answer.peer)
+            let outcome = self.offer(answer.list.frames[answer.nextPart], to: answer.peer)
+            if outcome == .full, now - answer.progressed < self.configuration.listTimeout {
+                return answer
+            }
+            self.settle(outcome, answer.peer)
             answer.nextPart += 1
+            answer.progressed = now
         }
         return end < answer.list.frames.count ? answer : nil
     }
@@ -222,7 +227,7 @@ extension Broker {
     func tendLookups(now: Moment) {
         let answers = self.answers
         self.answers = []
-        for answer in answers { self.go(on: answer).map { self.answers.append($0) } }
+        for answer in answers { self.go(on: answer, now: now).map { self.answers.append($0) } }
         if !self.waiting.isEmpty { self.answerWaiting { now >= $0.deadline } }
     }
 }

@@ -123,7 +123,8 @@ extension Broker: SocketHandler {
 
     // MARK: Sending
 
-    func header(_ type: MessageType, linkSequence: UInt64 = 0, requestID: UInt64 = 0) -> FrameHeader {
+    func header(_ type: MessageType, linkSequence: UInt64 = 0, requestID: UInt64 = 0) -> FrameHeader
+    {
         FrameHeader(
             type,
             linkSequence: linkSequence,
@@ -143,7 +144,23 @@ extension Broker: SocketHandler {
     }
 
     /// Sends a frame that was encoded for many: `patch` writes what is this peer's into its copy.
-    func send(_ frame: [UInt8], to peer: PeerID, patch: (UnsafeMutableRawPointer) -> Void = { _ in }) {
+    func send(
+        _ frame: [UInt8],
+        to peer: PeerID,
+        patch: (UnsafeMutableRawPointer) -> Void = { _ in }
+    ) {
+        self.settle(self.offer(frame, to: peer, patch: patch), peer)
+    }
+
+    /// Sends a frame that was encoded for many, if there is room for it now; if it says `.full`,
+    /// nothing has happened.
+    func offer(
+        _ frame: [UInt8],
+        to peer: PeerID,
+        patch: (UnsafeMutableRawPointer) -> Void = { _ in }
+    ) -> Socket.SendOutcome {
+        guard let socket else { return .sent }
+        let before = self.links[peer]?.sequence
         let number = self.links[peer]?.sequence.next() ?? 1
         let message = Message(byteCount: frame.count) { target in
             frame.withUnsafeBytes { source in
@@ -153,12 +170,18 @@ extension Broker: SocketHandler {
             FrameHeader.patch(linkSequence: number, in: target)
             patch(target)
         }
-        self.send(message, to: peer)
+        let outcome = socket.send(message, to: peer)
+        if outcome == .full, let before { self.links[peer]?.sequence = before }
+        return outcome
     }
 
     private func send(_ frame: consuming Message, to peer: PeerID) {
         guard let socket else { return }
-        switch socket.send(frame, to: peer) {
+        self.settle(socket.send(frame, to: peer), peer)
+    }
+
+    func settle(_ outcome: Socket.SendOutcome, _ peer: PeerID) {
+        switch outcome {
         case .sent: break
         case .unreachable:
             // The peer has gone; its lease, if it had one, runs out by itself.

@@ -56,8 +56,9 @@ package actor Broker {
     struct Answer {
         let peer: PeerID
         let list: SnapshotList
-        let requestID: UInt64
         var nextPart = 0
+        /// When the last part was sent, or the first was to be.
+        var progressed: Moment
     }
 
     let reactor: Reactor

@@ -43,7 +43,8 @@ struct Recent<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     /// Forgets what is too old.
     mutating func prune(now: Moment) {
         while let first = self.order.first {
-            if let entry = self.entries[first.key], entry.number == first.number, now < entry.until {
+            if let entry = self.entries[first.key], entry.number == first.number, now < entry.until
+            {
                 return
             }
             self.dropFirst()

@@ -21,7 +21,10 @@ struct RegistrationLimit: Sendable {
     mutating func take(_ workerID: String, now: Moment) -> Duration? {
         if self.buckets.count >= self.idsMax { self.prune(now: now) }
         guard self.buckets.count < self.idsMax || self.buckets[workerID] != nil else { return nil }
-        return self.buckets[workerID, default: TokenBucket(now: now)].take(now: now, rate: self.rate)
+        return self.buckets[workerID, default: TokenBucket(now: now)].take(
+            now: now,
+            rate: self.rate
+        )
     }
 
     /// Forgets the buckets that are full again, once in the time that one takes to fill.

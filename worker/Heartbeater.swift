@@ -9,6 +9,9 @@ internal import RoostWire
 /// waiting --time--> registering --REGISTER_OK--> registered --silence, loss--> waiting
 /// registering --no answer in `answerLimit`--> waiting        registered --UNKNOWN--> registering
 /// ```
+///
+/// Who was registered and loses the broker waits for a time drawn from the whole `spread` that the
+/// broker asked for: a fleet that comes back at once would keep it busy for seconds.
 struct Heartbeater: Sendable {
     enum Action: Hashable, Sendable {
         /// Open a fresh socket to the broker and send REGISTER as its first message.
@@ -36,9 +39,21 @@ struct Heartbeater: Sendable {
     static let silenceLimit: Duration = .seconds(3)
     /// REGISTER is answered within this time.
     static let answerLimit: Duration = .seconds(2)
+    /// A link that has worked for this long ends the doubling of waits. One that is lost sooner may
+    /// be lost again at once.
+    static let healthyAfter: Duration = .seconds(30)
+    /// A longer spread is not followed: it is that of the largest fleet (PROTOCOL, §1.6).
+    static let spreadMax: Duration = .seconds(120)
+    /// However long the broker was away, a worker waits for no longer than the spread and this, so
+    /// that the fleet is whole again 2 s and the spread after the broker is back.
+    static let waitBeyondSpread: Duration = .milliseconds(1500)
 
     private var state: State
     private var backoff = Backoff()
+    /// Over how long the broker wants the fleet's return spread, once it has said so.
+    private var spread: Duration?
+    /// Since when the link is registered.
+    private var registered: Moment?
     private var interval: Duration
     private var wasReported = false
 
@@ -88,7 +103,8 @@ struct Heartbeater: Sendable {
     /// REGISTER_OK came.
     mutating func accepted(_ answer: RegisterOK, now: Moment, jitter: Double) -> [Action] {
         guard case .registering = self.state else { return [] }
-        self.backoff.reset()
+        self.registered = self.registered ?? now
+        self.spread = min(answer.spread, Self.spreadMax)
         self.wasReported = false
         self.interval = max(answer.heartbeatInterval, .milliseconds(10))
         // The first beat at once: it says READY.
@@ -109,6 +125,7 @@ struct Heartbeater: Sendable {
     /// ERROR came: the broker does not take the record.
     mutating func refused(_ error: ErrorReply, now: Moment, jitter: Double) -> [Action] {
         guard self.state != .stopped else { return [] }
+        self.registered = nil
         self.state = .waiting(
             until: now + max(error.backoff, .seconds(1), self.backoff.next(jitter: jitter))
         )
@@ -119,15 +136,32 @@ struct Heartbeater: Sendable {
     /// The link was lost, or the broker said good-bye.
     mutating func lost(now: Moment, jitter: Double) -> [Action] {
         guard self.state != .stopped else { return [] }
-        self.state = .waiting(until: now + self.backoff.next(jitter: jitter))
+        if let registered, now - registered >= Self.healthyAfter { self.backoff.reset() }
+        self.registered = nil
+        self.state = .waiting(until: now + self.wait(jitter))
         return [.disconnect]
     }
 
     /// The worker ends.
     mutating func stop() { self.state = .stopped }
 
+    /// How long to wait before the next attempt: evenly drawn from zero to the back-off's bound, or
+    /// to the spread if that is longer.
+    private mutating func wait(_ jitter: Double) -> Duration {
+        let backoff = self.backoff.next(jitter: jitter)
+        guard let spread else { return backoff }
+        return max(
+            min(backoff, Self.part(jitter, of: spread + Self.waitBeyondSpread)),
+            Self.part(jitter, of: spread)
+        )
+    }
+
+    private static func part(_ jitter: Double, of duration: Duration) -> Duration {
+        .nanoseconds(Int64(Double(duration.nanoseconds) * jitter))
+    }
+
     /// Beats are spread by 10 % either way, or a fleet that started together beats together.
     private func spaced(_ jitter: Double) -> Duration {
-        .nanoseconds(Int64(Double(self.interval.nanoseconds) * (0.9 + 0.2 * jitter)))
+        Self.part(0.9 + 0.2 * jitter, of: self.interval)
     }
 }

@@ -1,6 +1,7 @@
 import RoostBroker
 import RoostTestKit
 import RoostWire
+import Synchronization
 import Testing
 import ZeroMQ
 
@@ -11,6 +12,8 @@ struct BrokerTests {
         let reactor: Reactor
         let broker: Broker
         let endpoint: Endpoint
+        /// What the broker noticed so far.
+        let events: () -> [Broker.Event]
 
         func peer() async throws -> RawPeer {
             let peer = RawPeer(on: self.reactor)
@@ -38,8 +41,16 @@ struct BrokerTests {
         configuration.leases.expireAfter = .seconds(600)
         configure(&configuration)
         let reactor = try Reactor()
-        let broker = Broker(configuration, on: reactor)
-        let scene = Scene(reactor: reactor, broker: broker, endpoint: try await broker.start())
+        let events = Mutex<[Broker.Event]>([])
+        let broker = Broker(configuration, on: reactor) { event in
+            events.withLock { $0.append(event) }
+        }
+        let scene = Scene(
+            reactor: reactor,
+            broker: broker,
+            endpoint: try await broker.start(),
+            events: { events.withLock { $0 } }
+        )
         var peers: [RawPeer] = []
         for _ in 0..<count { peers.append(try await scene.peer()) }
         let outcome: Result<Void, any Error>
@@ -86,10 +97,12 @@ struct BrokerTests {
             configuration.leases.suspectAfter = .zero
             configuration.leases.expireAfter = .zero
             configuration.leases.workersMax = WireLimits.workersMax + 1
+            configuration.leases.preservation.share = 1.1
+            configuration.sweepInterval = .zero
             let broker = Broker(configuration, on: scene.reactor)
             let error = await #expect(throws: RoostError.self) { try await broker.start() }
             #expect(error?.code == .invalidConfiguration)
-            #expect(error?.message.split(separator: ";").count == 4)
+            #expect(error?.message.split(separator: ";").count == 6)
         }
     }
 
@@ -199,7 +212,194 @@ struct BrokerTests {
         }
     }
 
+    @Test("the older of two that share a name is told so when it beats, and people hear of it once")
+    func duplicate() async throws {
+        try await self.withBroker(peers: 2) { scene, peers in
+            let (older, newer) = (peers[0], peers[1])
+            await older.send(Register(record: scene.record("w", of: older)))
+            _ = try await older.next(RegisterOK.self)
+            await newer.send(Register(record: scene.record("w", of: newer, incarnation: 2)))
+            _ = try await newer.next(RegisterOK.self)
+            for _ in 0..<2 {
+                await older.send(Heartbeat(revision: 1, state: .ready))
+                let error = try await older.next(ErrorReply.self)
+                #expect(error.code == .stale)
+                #expect(error.value == 2)
+            }
+            #expect(scene.events() == [.duplicate(workerID: "w")])
+            #expect(await scene.broker.counters.duplicates == 1)
+            #expect(await scene.broker.workers().map(\.instance) == [newer.instance])
+        }
+    }
+
+    @Test("one link brings many workers, and each beat's answer says whose it is")
+    func manyOnOneLink() async throws {
+        try await self.withBroker { scene, peers in
+            let records = (0..<100).map { WorkerRecord.sample("w\($0)", incarnation: 1) }
+            for record in records {
+                await peers[0].send(Register(record: record), sender: record.instance)
+                _ = try await peers[0].next(RegisterOK.self)
+            }
+            #expect(await scene.broker.workers().count == 100)
+            for (number, record) in records.enumerated() {
+                let isLast = number == 99
+                await peers[0].send(
+                    Heartbeat(revision: 1, state: .degraded),
+                    requestID: UInt64(number + 1),
+                    sender: isLast ? .random() : record.instance
+                )
+                let answer = try await peers[0].next()
+                #expect(answer.header.requestID == UInt64(number + 1))
+                #expect(answer.header.type == (isLast ? .unknown : .heartbeatAck))
+            }
+            let degraded = await scene.broker.workers().filter { $0.state == .degraded }
+            #expect(degraded.count == 99)
+        }
+    }
+
+    @Test("a connection registers as often as its bound says, and is told when it may again")
+    func registrationsOnALink() async throws {
+        try await self.withBroker(
+            configure: {
+                $0.linkRegistrationBurst = 3
+                $0.linkRegistrationsPerMinute = 1
+            },
+            peers: 2
+        ) { scene, peers in
+            for number in 1...3 {
+                let record = WorkerRecord.sample("w\(number)")
+                await peers[0].send(Register(record: record), sender: record.instance)
+                _ = try await peers[0].next(RegisterOK.self)
+            }
+            let record = WorkerRecord.sample("w4")
+            await peers[0].send(Register(record: record), sender: record.instance)
+            let error = try await peers[0].next(ErrorReply.self)
+            #expect(error.code == .overloaded)
+            #expect((.seconds(50)...(.seconds(61))).contains(error.backoff))
+            #expect(await scene.broker.counters.limited == 1)
+            // Another connection has its own.
+            await peers[1].send(Register(record: record), sender: record.instance)
+            _ = try await peers[1].next(RegisterOK.self)
+        }
+    }
+
+    @Test("a worker that changes too often is told when it may again")
+    func registrationsOfAWorker() async throws {
+        try await self.withBroker(configure: { $0.leases.registrationBurst = 2 }) { scene, peers in
+            var record = scene.record("w", of: peers[0])
+            for revision in 1...2 as ClosedRange<UInt64> {
+                record.revision = revision
+                await peers[0].send(Register(record: record))
+                _ = try await peers[0].next(RegisterOK.self)
+            }
+            record.revision = 3
+            await peers[0].send(Register(record: record))
+            let error = try await peers[0].next(ErrorReply.self)
+            #expect(error.code == .overloaded)
+            #expect(error.detail.contains("'w'"))
+            #expect((.seconds(1)...(.seconds(6))).contains(error.backoff))
+        }
+    }
+
+    @Test("too many silent at once are kept, and people hear of it, and of its end")
+    func preserving() async throws {
+        try await self.withBroker(
+            configure: {
+                $0.heartbeatInterval = .milliseconds(10)
+                $0.leases.suspectAfter = .milliseconds(20)
+                $0.leases.expireAfter = .milliseconds(60)
+                $0.sweepInterval = .milliseconds(5)
+            }
+        ) { scene, peers in
+            let records = (0..<3).map { WorkerRecord.sample("w\($0)") }
+            for record in records {
+                await peers[0].send(Register(record: record), sender: record.instance)
+            }
+            try await eventually("the broker preserves") { !scene.events().isEmpty }
+            #expect(scene.events() == [.preserving(silent: 3, workers: 3)])
+            #expect(await scene.broker.workers().map(\.state) == [.suspect, .suspect, .suspect])
+            try await eventually("the broker trusts its ears again") {
+                for record in records {
+                    await peers[0].send(
+                        Heartbeat(revision: 1, state: .ready),
+                        sender: record.instance
+                    )
+                }
+                return scene.events().contains {
+                    if case .preserved = $0 { true } else { false }
+                }
+            }
+            #expect(await scene.broker.counters.preservations >= 1)
+        }
+    }
+
     // MARK: Discovery
+
+    @Test("a client that watches is told what its list amounts to, as long as it is heard")
+    func digest() async throws {
+        try await self.withBroker(
+            configure: {
+                $0.digestInterval = .milliseconds(20)
+                $0.sweepInterval = .milliseconds(5)
+            },
+            peers: 2
+        ) { scene, peers in
+            let record = scene.record("w", of: peers[0])
+            await peers[0].send(Register(record: record))
+            _ = try await peers[0].next(RegisterOK.self)
+            await peers[1].send(Watch(credit: 1))
+            _ = try await peers[1].next(Snapshot.self)
+            for _ in 0..<3 {
+                let digest = try await peers[1].next(Digest.self)
+                #expect(digest == Digest(sequence: 1, count: 1, sum: record.digest))
+                await peers[1].send(Credit(messages: 0))
+            }
+            // The last one comes without an answer, and is the last.
+            _ = try await peers[1].next(Digest.self)
+            try await Task.sleep(for: .milliseconds(100))
+            #expect(await peers[1].isQuiet)
+        }
+    }
+
+    @Test("no digest comes from a broker that is still warming up: its list is to be added to")
+    func noDigestWhenCold() async throws {
+        try await self.withBroker(
+            configure: {
+                $0.warmUp = .seconds(3_600)
+                $0.digestInterval = .milliseconds(1)
+                $0.sweepInterval = .milliseconds(1)
+            }
+        ) { scene, peers in
+            await peers[0].send(Watch(credit: 8))
+            _ = try await peers[0].next(Snapshot.self)
+            try await Task.sleep(for: .milliseconds(50))
+            #expect(await peers[0].isQuiet)
+        }
+    }
+
+    @Test("a long list comes whole to a lookup, which gives no credit")
+    func longLookup() async throws {
+        try await self.withBroker(configure: { $0.sweepInterval = .milliseconds(5) }) {
+            scene,
+            peers in
+            // 70 KB each: a part for each, and more than go out at once.
+            let models = (0..<WireLimits.modelsMax).map {
+                ModelRecord(name: String(repeating: "m", count: 250) + "\($0)", version: 1)
+            }
+            for number in 0..<70 {
+                var record = WorkerRecord.sample("w\(number)")
+                record.models = models
+                await peers[0].send(Register(record: record), sender: record.instance)
+                _ = try await peers[0].next(RegisterOK.self)
+            }
+            await peers[0].send(Lookup(), requestID: 5)
+            for part in 0..<70 as Range<UInt32> {
+                let received = try await peers[0].next()
+                #expect(received.header.requestID == 5)
+                #expect(try received.read(Snapshot.self).part == part)
+            }
+        }
+    }
 
     @Test("a lookup is answered with the workers that match, under its own id")
     func lookup() async throws {
@@ -331,7 +531,7 @@ struct BrokerTests {
     /// What a peer may do wrong.
     enum Breach: CaseIterable {
         case repeatedSequence, gap, wrongType, garbage, emptyFrame, truncated, foreignRecord,
-            extraFrames
+            suspectRecord, suspectBeat, extraFrames
     }
 
     @Test(
@@ -358,6 +558,11 @@ struct BrokerTests {
                     await bad.send([Lookup().frame(header).dropLast(8)])
                 case .foreignRecord:
                     await bad.send(Register(record: .sample("victim", instance: .random())))
+                case .suspectRecord:
+                    var record = scene.record("bad", of: bad)
+                    record.state = .suspect
+                    await bad.send(Register(record: record))
+                case .suspectBeat: await bad.send(Heartbeat(revision: 1, state: .suspect))
                 case .extraFrames: await bad.send([[1], [2], [3]])
                 }
             }

@@ -158,7 +158,11 @@ struct WatcherTests {
     @Test("a client that has the list is told so, and then what follows")
     func resume() {
         var scene = Scene(Watch(credit: 4), workers: [a])
-        scene.watcher = Watcher(Watch(epoch: 5, sequence: 1, credit: 4), isCurrent: true, now: scene.now)
+        scene.watcher = Watcher(
+            Watch(epoch: 5, sequence: 1, credit: 4),
+            isCurrent: true,
+            now: scene.now
+        )
         #expect(scene.pump() == [.delta(Delta(sequence: 1, previous: 1))])
         #expect(scene.pump().isEmpty)
         #expect(scene.register(b) == [.delta(Delta(sequence: 2, previous: 1, upserts: [b]))])
@@ -167,13 +171,21 @@ struct WatcherTests {
     @Test("a client that has the list and gives no credit is told when it has some")
     func resumeWithoutCredit() {
         var scene = Scene(Watch(credit: 4), workers: [a])
-        scene.watcher = Watcher(Watch(epoch: 5, sequence: 1, credit: 0), isCurrent: true, now: scene.now)
+        scene.watcher = Watcher(
+            Watch(epoch: 5, sequence: 1, credit: 0),
+            isCurrent: true,
+            now: scene.now
+        )
         #expect(scene.pump().isEmpty)
         scene.watcher.add(credit: 1)
         #expect(scene.pump() == [.delta(Delta(sequence: 1, previous: 1))])
 
         // What has changed until then comes as a list, and nothing before it.
-        scene.watcher = Watcher(Watch(epoch: 5, sequence: 1, credit: 0), isCurrent: true, now: scene.now)
+        scene.watcher = Watcher(
+            Watch(epoch: 5, sequence: 1, credit: 0),
+            isCurrent: true,
+            now: scene.now
+        )
         #expect(scene.register(b).isEmpty)
         scene.watcher.add(credit: 4)
         let list = Snapshot(sequence: 2, complete: true, records: [a, b])
@@ -206,6 +218,210 @@ struct WatcherTests {
             numbers == [
                 [3, 0, 3], [3, 1, 3], [3, 2, 3], [4, 0, 4], [4, 1, 4], [4, 2, 4], [4, 3, 4],
             ]
+        )
+    }
+
+    // MARK: Changes
+
+    private func changes(
+        _ body: (inout WorkerRegistry, inout [WorkerRegistry.Change]) -> Void
+    )
+        -> [WorkerRegistry.Change]
+    {
+        var registry = WorkerRegistry()
+        var changes: [WorkerRegistry.Change] = []
+        body(&registry, &changes)
+        return changes
+    }
+
+    private func register(
+        _ record: WorkerRecord,
+        _ registry: inout WorkerRegistry,
+        _ changes: inout [WorkerRegistry.Change]
+    ) {
+        if case .accepted(let change?) = registry.register(record, now: .milliseconds(0)) {
+            changes.append(change)
+        }
+    }
+
+    @Test("changes of one turn are told once for each worker, from its first to its last")
+    func coalesced() {
+        let all = self.changes { registry, changes in
+            for id in ["a", "b", "c"] { self.register(.sample(id), &registry, &changes) }
+            self.register(.sample("a", revision: 2), &registry, &changes)
+            for id in ["b", "a"] {
+                registry.deregister(WorkerRecord.sample(id).instance, now: .milliseconds(0))
+                    .map { changes.append($0) }
+            }
+            self.register(.sample("b", incarnation: 2), &registry, &changes)
+        }
+        #expect(all.count == 7)
+        let once = all.coalesced()
+        // "a" came and went.
+        #expect(once.map(\.after?.workerID) == ["c", "b"])
+        #expect(once.map(\.sequence) == [3, 7])
+        #expect(once.map(\.before) == [nil, nil])
+        let deltas = once.deltas(for: Selector())
+        #expect(
+            deltas == [
+                Delta(
+                    sequence: 7,
+                    previous: 0,
+                    upserts: [.sample("c"), .sample("b", incarnation: 2)]
+                )
+            ]
+        )
+        #expect(once.deltas(for: Selector(zone: "none")).isEmpty)
+    }
+
+    @Test(
+        "one message tells at most 1 024 changes",
+        arguments: [(1_024, [1_024]), (1_025, [1_024, 1])] as [(Int, [Int])]
+    )
+    func manyChanges(count: Int, messages: [Int]) {
+        let added = self.changes { registry, changes in
+            for number in 0..<count { self.register(.sample("\(number)"), &registry, &changes) }
+        }
+        // Records are bounded by their bytes first.
+        let upserts = added.deltas(for: Selector()).map(\.upserts.count)
+        #expect(upserts.reduce(0, +) == count)
+        #expect(upserts.count == 2)
+        let removed = self.changes { registry, changes in
+            for number in 0..<count { self.register(.sample("\(number)"), &registry, &changes) }
+            changes = registry.sweep(now: .milliseconds(3_000))
+            for number in 0..<count {
+                let instance = WorkerRecord.sample("\(number)").instance
+                registry.deregister(instance, now: .milliseconds(3_000)).map { changes.append($0) }
+            }
+        }
+        let deltas = removed.coalesced().deltas(for: Selector())
+        #expect(deltas.map(\.removals.count) == messages)
+        #expect(deltas.last?.sequence == removed.last?.sequence)
+    }
+
+    @Test("changes of the largest records are told in messages that can be read")
+    func bulkyChanges() {
+        let changes = self.changes { registry, changes in
+            for number in 0..<3 { self.register(Self.bulky("\(number)"), &registry, &changes) }
+        }
+        let deltas = changes.deltas(for: Selector())
+        #expect(deltas.map(\.upserts.count) == [1, 1, 1])
+        #expect(deltas.allSatisfy { $0.metaBytes <= WireLimits.metaBytesMax })
+    }
+
+    @Test("a message for many is each one's own once its link to the last is written into it")
+    func patchedDelta() throws {
+        let delta = Delta(sequence: 9, previous: 0, upserts: [a])
+        var frame = delta.frame(FrameHeader(.delta, sender: .random()))
+        frame.withUnsafeMutableBytes { Delta.patch(previous: 7, in: $0.baseAddress!) }
+        let patched = try frame.withUnsafeBytes { try Delta(FrameView($0)) }
+        #expect(patched == Delta(sequence: 9, previous: 7, upserts: [a]))
+    }
+
+    // MARK: Digests
+
+    @Test("what a list amounts to follows every change, for everyone and for a selector")
+    func totals() {
+        for selector in [Selector(), Selector(zone: "east"), Selector(model: "other")] {
+            var registry = WorkerRegistry()
+            var audience = Audience(selector, records: [])
+            func check(_ changes: [WorkerRegistry.Change]) {
+                _ = audience.take(changes.coalesced())
+                let fresh = Audience(selector, records: registry.unordered(matching: selector))
+                #expect(audience.totals == fresh.totals)
+            }
+            var changes: [WorkerRegistry.Change] = []
+            self.register(.sample("a", zone: "east"), &registry, &changes)
+            self.register(.sample("b", zone: "west"), &registry, &changes)
+            self.register(.sample("c", zone: "east", model: "other"), &registry, &changes)
+            check(changes)
+            changes = []
+            self.register(.sample("b", revision: 2, zone: "east"), &registry, &changes)
+            self.register(.sample("c", incarnation: 2, model: "identity"), &registry, &changes)
+            check(changes)
+            check(registry.sweep(now: .milliseconds(3_000)))
+            check(
+                [registry.deregister(WorkerRecord.sample("a").instance, now: .milliseconds(1))]
+                    .compactMap { $0 }
+            )
+            #expect(registry.count == 2)
+        }
+    }
+
+    @Test("the sum is that of the records' digests, and differs when a state does")
+    func sum() {
+        var totals = Totals()
+        totals.add(a)
+        totals.add(b)
+        #expect((totals.count, totals.sum) == (2, a.digest &+ b.digest))
+        var suspect = a
+        suspect.state = .suspect
+        totals.subtract(a)
+        totals.add(suspect)
+        #expect(totals.count == 2)
+        #expect(totals.sum != a.digest &+ b.digest)
+    }
+
+    @Test("a digest comes each interval to a client that has everything and is heard")
+    func digest() {
+        var scene = Scene(Watch(credit: 8), workers: [a])
+        func digest(_ milliseconds: Int64, heard: Int64) -> UInt64? {
+            scene.watcher.digest(
+                interval: .seconds(1),
+                heard: .milliseconds(heard),
+                now: .milliseconds(milliseconds)
+            )
+        }
+        // Not before it has the list.
+        #expect(digest(1_000, heard: 1_000) == nil)
+        #expect(scene.pump().count == 1)
+        #expect(digest(999, heard: 999) == nil)
+        #expect(digest(1_000, heard: 0) == 1)
+        // One that has said nothing since is sent no more, for however long.
+        #expect(digest(1_999, heard: 1_500) == nil)
+        #expect(digest(60_000, heard: 999) == nil)
+        #expect(digest(60_000, heard: 1_000) == 1)
+        #expect(scene.register(b).count == 1)
+        #expect(digest(61_000, heard: 60_500) == 2)
+    }
+
+    @Test("no digest goes to a client that is behind, or has parts or an answer outstanding")
+    func noDigest() {
+        func isDue(_ scene: inout Scene) -> Bool {
+            let now = Moment.milliseconds(1_000)
+            return scene.watcher.digest(interval: .seconds(1), heard: now, now: now) != nil
+        }
+        var behind = Scene(Watch(credit: 1))
+        #expect(behind.pump().count == 1)
+        #expect(isDue(&behind))
+        behind = Scene(Watch(credit: 1))
+        _ = behind.pump()
+        _ = behind.register(a)
+        #expect(!isDue(&behind))
+        var parts = Scene(Watch(credit: 1), workers: (0..<3).map { Self.bulky("\($0)") })
+        #expect(parts.pump().count == 1)
+        #expect(!isDue(&parts))
+        var answer = Scene(Watch(credit: 1))
+        answer.watcher = Watcher(Watch(credit: 0), isCurrent: true, now: answer.now)
+        #expect(!isDue(&answer))
+    }
+
+    @Test("a list whose parts are not taken is given up, and sent anew with the next credit")
+    func abandoned() {
+        let workers = (0..<3).map { Self.bulky("\($0)") }
+        var scene = Scene(Watch(credit: 1), workers: workers)
+        #expect(scene.pump().count == 1)
+        scene.watcher.abandonList(notMovedSince: .milliseconds(-1))
+        scene.watcher.add(credit: 1)
+        #expect(
+            scene.pump().map { if case .snapshot(let part) = $0 { Int(part.part) } else { -1 } }
+                == [1]
+        )
+        scene.watcher.abandonList(notMovedSince: .milliseconds(0))
+        scene.watcher.add(credit: 2)
+        #expect(
+            scene.pump().map { if case .snapshot(let part) = $0 { Int(part.part) } else { -1 } }
+                == [0, 1]
         )
     }
 

@@ -91,9 +91,6 @@ struct WorkerRegistryTests {
         }
         #expect((change.before, change.after) == (old, new))
         #expect(registry.count == 1)
-        #expect(
-            registry.heartbeat(self.beat(), from: old.instance, now: .milliseconds(2)) == .unknown
-        )
     }
 
     @Test("an older incarnation is stale and is told the newer one's number")
@@ -222,7 +219,7 @@ struct WorkerRegistryTests {
             now: .milliseconds(10_001)
         )
         #expect(late == .unknown)
-        #expect(registry.sequence == 2)
+        #expect(registry.count == 0)
     }
 
     @Test("a beat that tells another state changes the record once")

@@ -133,21 +133,76 @@ struct HeartbeaterTests {
         #expect(heartbeater.isRegistered)
     }
 
-    @Test("the wait between attempts doubles to 5 s, and is short again after a success")
+    /// Loses the link so often, and gives the waits in milliseconds.
+    private func waits(
+        _ heartbeater: inout Heartbeater,
+        _ count: Int,
+        from start: Moment,
+        jitter: Double = 1
+    ) -> [Int64] {
+        var now = start
+        return (0..<count).map { _ in
+            _ = heartbeater.lost(now: now, jitter: jitter)
+            let wait = heartbeater.deadline - now
+            now = heartbeater.deadline
+            #expect(heartbeater.tick(now: now, jitter: jitter) == [.connect])
+            return wait.nanoseconds / 1_000_000
+        }
+    }
+
+    @Test("before a broker has ever answered the wait between attempts doubles to 5 s")
     func backoff() {
         var heartbeater = self.heartbeater(in: .registering)
-        var waits: [Int64] = []
-        var now = Moment.milliseconds(0)
-        for _ in 0..<9 {
-            _ = heartbeater.lost(now: now, jitter: 1)
-            waits.append((heartbeater.deadline - now).nanoseconds / 1_000_000)
-            now = heartbeater.deadline
-            #expect(heartbeater.tick(now: now, jitter: 1) == [.connect])
-        }
+        let waits = self.waits(&heartbeater, 9, from: .milliseconds(0))
         #expect(waits == [50, 100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000])
-        _ = heartbeater.accepted(Self.answer, now: now, jitter: 1)
-        _ = heartbeater.lost(now: now, jitter: 1)
-        #expect(heartbeater.deadline == now + .milliseconds(50))
+    }
+
+    @Test(
+        "who was registered waits for as long as the broker wants the return spread",
+        arguments: [(0, 0), (0.25, 3_000), (1, 12_000)] as [(Double, Int64)]
+    )
+    func spread(jitter: Double, wait: Int64) {
+        var heartbeater = self.heartbeater(in: .registering)
+        var answer = Self.answer
+        answer.spread = .seconds(12)
+        _ = heartbeater.accepted(answer, now: .milliseconds(0), jitter: 0)
+        // The second time, too: the others have not come back either.
+        let waits = self.waits(&heartbeater, 2, from: .milliseconds(1), jitter: jitter)
+        #expect(waits == [wait, wait])
+    }
+
+    @Test("a spread beyond that of the largest fleet is not followed")
+    func absurdSpread() {
+        var heartbeater = self.heartbeater(in: .registering)
+        var answer = Self.answer
+        answer.spread = .wire(milliseconds: .max)
+        _ = heartbeater.accepted(answer, now: .milliseconds(0), jitter: 0)
+        let waits = self.waits(&heartbeater, 1, from: .milliseconds(1))
+        #expect(waits == [120_000])
+    }
+
+    @Test("a small fleet is whole again soon after its broker is, however long that was away")
+    func brokerAway() {
+        var heartbeater = self.heartbeater(in: .registered)
+        let waits = self.waits(&heartbeater, 9, from: .milliseconds(1))
+        #expect(waits == [500, 500, 500, 500, 800, 1_600, 2_000, 2_000, 2_000])
+    }
+
+    @Test(
+        "the doubling ends with a link that works for 30 s, not with one that is lost sooner",
+        arguments: [(29_999, 1_600), (30_000, 500)] as [(Int64, Int64)]
+    )
+    func healthyLink(age: Int64, wait: Int64) {
+        var heartbeater = self.heartbeater(in: .registered)
+        let start = Moment.milliseconds(100_000)
+        _ = self.waits(&heartbeater, 5, from: start)
+        let registered = heartbeater.deadline
+        _ = heartbeater.accepted(Self.answer, now: registered, jitter: 1)
+        // A change of the record in between is no new link.
+        _ = heartbeater.recordChanged(now: registered + .seconds(20))
+        _ = heartbeater.accepted(Self.answer, now: registered + .seconds(20), jitter: 1)
+        let waits = self.waits(&heartbeater, 1, from: registered + .milliseconds(age))
+        #expect(waits == [wait])
     }
 
     @Test(

@@ -33,7 +33,7 @@ struct BrokerCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "For how long after the start lists are marked incomplete (default: 10s).",
+            "For how long after the start lists are marked incomplete at least (default: 10s).",
             valueName: "duration"
         ),
         transform: TimeSpan.parse
@@ -63,13 +63,15 @@ struct BrokerCommand: ParsableCommand {
         FileLimit.raise(warning: logger)
 
         let reactor = try Reactor()
-        let broker = Broker(configuration, on: reactor)
+        let events = BrokerLog(logger)
+        let broker = Broker(configuration, on: reactor, observe: events.observe)
         let endpoint = try await broker.start()
         requests.arm()
         Output.standard.line("listening on \(endpoint)")
         logger.info("ready", metadata: ["endpoint": "\(endpoint)"])
         await requests.next()
         await broker.stop()
+        await events.finish()
         await OffPool.run { reactor.stop() }
         logger.info("stopped")
         return .ok

@@ -32,6 +32,16 @@ package struct BrokerOptions: ParsableArguments, Sendable {
     )
     package var expireAfter: TimeSpan?
 
+    @Option(
+        help: ArgumentHelp(
+            "When too many workers fall silent at once, none is removed for this long at most; 0 "
+                + "for until they beat again (default: 10m).",
+            valueName: "duration"
+        ),
+        transform: TimeSpan.parse
+    )
+    package var preserveLimit: TimeSpan?
+
     package init() {}
 
     /// The port of a broker for which none was chosen.
@@ -52,6 +62,9 @@ package struct BrokerOptions: ParsableArguments, Sendable {
         }
         if let expire = try environment.value("expire-after", flag: self.expireAfter) {
             configuration.leases.expireAfter = expire.duration
+        }
+        if let limit = try environment.value("preserve-limit", flag: self.preserveLimit) {
+            configuration.leases.preservation.limit = limit.duration
         }
         return configuration
     }

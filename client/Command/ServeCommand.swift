@@ -71,7 +71,8 @@ struct ServeCommand: ParsableCommand {
 
         let models = try await OffPool.run { Result { try startup.load() } }.get()
         let reactor = try Reactor()
-        let broker = Broker(brokerConfiguration, on: reactor)
+        let events = BrokerLog(logger)
+        let broker = Broker(brokerConfiguration, on: reactor, observe: events.observe)
         let brokerEndpoint = try await broker.start()
         let program = try await WorkerProgram.start(
             try self.worker.configuration(
@@ -97,6 +98,7 @@ struct ServeCommand: ParsableCommand {
         await requests.next()
         await program.drain(requests)
         await broker.stop()
+        await events.finish()
         await OffPool.run { reactor.stop() }
         logger.info("stopped")
         // As in roost-worker: an execution that was given up may still run.
