@@ -23,6 +23,9 @@ struct ClientLink: Sendable {
     private(set) var credit = 0
     private(set) var inFlight = 0
     private(set) var heard: Moment
+    /// The client's process, and where its answers are kept; `nil` before HELLO.
+    private(set) var client: InstanceID?
+    private(set) var replies: RecentReplies<Job>.Client?
     /// It was told that we are leaving, and has not said yet that nothing more comes from it.
     private(set) var owesGoAway = false
 
@@ -45,8 +48,14 @@ struct ClientLink: Sendable {
     }
 
     /// HELLO named this process: requests may come.
-    mutating func greet(credit: Int) {
+    mutating func greet(
+        _ client: InstanceID,
+        credit: Int,
+        replies: RecentReplies<Job>.Client?
+    ) {
         self.state = .greeted
+        self.client = client
+        self.replies = replies
         self.credit = credit
     }
 

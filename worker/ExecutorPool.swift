@@ -23,6 +23,7 @@ final class ExecutorPool: Executors {
     private let threads: Mutex<[pthread_t]>
     private let sender: InstanceID
     private let finished: Executors.Finished
+    private let hangFile: String?
 
     /// The engines' kernels want more than the 2 MiB that some systems give a thread.
     private static let stackBytes = 8 << 20
@@ -38,17 +39,14 @@ final class ExecutorPool: Executors {
     ) {
         self.state = Mutex(
             State(
-                scheduler: Scheduler(
-                    slots: configuration.executors,
-                    queueMax: configuration.queueMax,
-                    queueBytesMax: configuration.queueBytesMax
-                )
+                scheduler: Scheduler(configuration)
             )
         )
         self.wakeups = Semaphore()
         self.threads = Mutex([])
         self.sender = sender
         self.finished = finished
+        self.hangFile = configuration.hangFile
     }
 
     func start(threads count: Int) throws(RoostError) {
@@ -63,13 +61,16 @@ final class ExecutorPool: Executors {
     // Under one lock and with one wake-up.
     func submit(_ jobs: [(job: Job, byteCount: Int)]) -> [(Job, Scheduler<Job>.Refusal)] {
         var refused: [(Job, Scheduler<Job>.Refusal)] = []
+        let now = Moment(nanoseconds: Reactor.monotonicNanoseconds())
         let wakes = self.state.withLock { state in
             for (job, byteCount) in jobs {
                 let refusal = state.scheduler.admit(
                     job,
                     key: job.key,
+                    model: job.modelIndex,
                     byteCount: byteCount,
-                    deadline: job.deadline
+                    deadline: job.deadline,
+                    now: now
                 )
                 if let refusal { refused.append((job, refusal)) }
             }
@@ -90,24 +91,23 @@ final class ExecutorPool: Executors {
         }
     }
 
-    func cancelAll(of peer: PeerID) {
-        self.state.withLock { $0.unanswered -= $0.scheduler.cancelAll(of: peer).count }
+    func cancelAll(of peer: PeerID) -> [Job] {
+        self.state.withLock { state in
+            let jobs = state.scheduler.cancelAll(of: peer)
+            state.unanswered -= jobs.count
+            return jobs
+        }
+    }
+
+    func rename(_ key: RequestKey, to other: RequestKey) {
+        self.state.withLock { $0.scheduler.rename(key, to: other) }
     }
 
     func answered(_ count: Int) { self.state.withLock { $0.unanswered -= count } }
 
     func drain() { self.state.withLock { $0.scheduler.drain() } }
 
-    var statistics: ExecutorStatistics {
-        self.state.withLock {
-            ExecutorStatistics(
-                running: $0.scheduler.running,
-                queued: $0.scheduler.queued,
-                finished: $0.scheduler.finished,
-                lastProgress: $0.scheduler.lastProgress
-            )
-        }
-    }
+    var statistics: ExecutorStatistics { self.state.withLock { $0.scheduler.statistics } }
 
     var isIdle: Bool { self.state.withLock { $0.unanswered == 0 } }
 
@@ -127,7 +127,7 @@ final class ExecutorPool: Executors {
     // MARK: An executor's thread
 
     private enum Step {
-        case run(Job, now: Moment, load: Int)
+        case run(Job, slot: Int, now: Moment, load: Int)
         case expired(Job)
         /// Nothing waits. The thread is counted as idle unless it has jobs to hand back first.
         case nothing
@@ -154,14 +154,14 @@ final class ExecutorPool: Executors {
         var gathering = Moment.never
         while true {
             switch self.step(mayWait: done.isEmpty) {
-            case .run(let job, let now, let load):
+            case .run(let job, let slot, let now, let load):
                 let id = ObjectIdentifier(job.model)
                 // What is done waits only for a model that is known to be quick.
                 if (running[id]?.longest ?? .max) > Self.gatherLimit { self.flush(&done) }
                 self.execute(job, now: now, load: load, running: &running)
                 let finished = Moment(nanoseconds: Reactor.monotonicNanoseconds())
                 running[id]?.record(finished.nanoseconds - now.nanoseconds)
-                self.state.withLock { $0.scheduler.finish(now: finished) }
+                self.state.withLock { $0.scheduler.finish(slot: slot, now: finished) }
                 if done.isEmpty { gathering = now }
                 done.append(job)
                 if finished.nanoseconds - gathering.nanoseconds >= Self.gatherLimit
@@ -170,11 +170,7 @@ final class ExecutorPool: Executors {
                     self.flush(&done)
                 }
             case .expired(let job):
-                job.fail(
-                    ErrorReply(.deadlineExceeded, "the deadline passed while the request waited"),
-                    flags: .notExecuted,
-                    sender: self.sender
-                )
+                job.expire(sender: self.sender)
                 done.append(job)
                 self.flush(&done)
             case .nothing:
@@ -191,9 +187,10 @@ final class ExecutorPool: Executors {
         return self.state.withLock { state in
             if state.isStopping { return .stop }
             switch state.scheduler.next(now: now) {
-            case .run(let job):
+            case .run(let job, let slot):
                 return .run(
                     job,
+                    slot: slot,
                     now: now,
                     load: state.scheduler.running + state.scheduler.queued - 1
                 )
@@ -212,6 +209,9 @@ final class ExecutorPool: Executors {
         running: inout [ObjectIdentifier: Running]
     ) {
         let id = ObjectIdentifier(job.model)
+        #if DEBUG
+        self.hang()
+        #endif
         do throws(EngineError) {
             let lane: any Lane
             if let known = running[id] {
@@ -225,6 +225,14 @@ final class ExecutorPool: Executors {
             job.fail(ErrorReply(.executionFailed, error.message), sender: self.sender)
         }
     }
+
+    #if DEBUG
+    /// The thread stands still for as long as a test's file exists.
+    private func hang() {
+        guard let path = self.hangFile else { return }
+        while access(path, F_OK) == 0 { usleep(5_000) }
+    }
+    #endif
 
     private func flush(_ done: inout [Job]) {
         guard !done.isEmpty else { return }

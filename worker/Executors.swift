@@ -17,8 +17,10 @@ package protocol Executors: Sendable {
     func submit(_ jobs: [(job: Job, byteCount: Int)]) -> [(Job, Scheduler<Job>.Refusal)]
     /// Takes a waiting request out; `nil` if it is running, finished or unknown.
     func cancel(_ key: RequestKey) -> Job?
-    /// Forgets what waits for a client that has gone.
-    func cancelAll(of peer: PeerID)
+    /// Takes out what waits for a client that has gone.
+    func cancelAll(of peer: PeerID) -> [Job]
+    /// A request that waits is another link's from now on: its client sent it again there.
+    func rename(_ key: RequestKey, to other: RequestKey)
     /// So many of the jobs that were handed back have been answered.
     func answered(_ count: Int)
     /// From now on everything new is refused.
@@ -31,17 +33,16 @@ package protocol Executors: Sendable {
     func stop()
 }
 
-/// What a heartbeat tells of the executors.
+/// What is told of the executors: made by the ``Scheduler``.
 package struct ExecutorStatistics: Sendable {
-    package var running: Int
-    package var queued: Int
-    package var finished: UInt64
-    package var lastProgress: Moment
-
-    package init(running: Int, queued: Int, finished: UInt64, lastProgress: Moment) {
-        self.running = running
-        self.queued = queued
-        self.finished = finished
-        self.lastProgress = lastProgress
-    }
+    package let running: Int
+    package let queued: Int
+    package let finished: UInt64
+    package let lastProgress: Moment
+    /// When the oldest running execution began; never if none runs.
+    package let oldestStart: Moment
+    /// When the first of the running executions will have taken unusually long; never if none runs.
+    package let stall: Moment
+    /// What an execution takes of late; zero before the first.
+    package let meanServiceTime: Duration
 }

@@ -5,37 +5,73 @@ internal import ZeroMQ
 /// One accepted request on its way through the worker.
 ///
 /// It belongs to one thread at a time: the reactor's, which makes it, then an executor's, then the
-/// reactor's again; the scheduler's lock and the reactor's inbox pass it on. That is the promise
-/// behind `@unchecked Sendable`.
+/// reactor's again; the scheduler's lock and the reactor's inbox pass it on. What a repeat of the
+/// request changes while an executor has it (whom the answer is for) only the reactor's thread ever
+/// touches. That is the promise behind `@unchecked Sendable`.
 package final class Job: @unchecked Sendable {
-    package let key: RequestKey
+    /// How it ended.
+    private enum Outcome {
+        case none
+        case result(InferReply)
+        case failure(ErrorReply, FrameHeader.Flags)
+    }
+
+    package let requestID: UInt64
+    /// The client's process.
+    let client: InstanceID
     package let model: LoadedModel
+    /// The model's place in the worker's list.
+    package let modelIndex: Int
     package let accepted: Moment
     package let deadline: Moment
+    let isIdempotent: Bool
     private var inputs: [Tensor]
     private let wanted: [Int]
 
+    // Of the reactor's thread only.
+
+    /// The link that the answer goes to: the last on which the request came.
+    var peer: PeerID
+    /// Earlier links on which it came.
+    var otherPeers: [PeerID] = []
+    /// Its place among the requests that are under way.
+    var position = 0
+
+    // Of the thread that has the job.
+
+    private var outcome = Outcome.none
     /// The answer, encoded but for its place in the link's sequence.
     private(set) var reply: Message?
-    /// What of the answer follows in frames of its own, and how many those are.
-    private(set) var payload = NamedTensors()
+    /// How many payload frames follow it.
     private(set) var frameCount = 0
+    /// What keeping the answer costs, about.
+    private(set) var byteCount = 0
 
     init(
         key: RequestKey,
+        client: InstanceID,
         model: LoadedModel,
+        modelIndex: Int = 0,
         inputs: [Tensor],
         wanted: [Int],
         accepted: Moment,
-        deadline: Moment
+        deadline: Moment,
+        isIdempotent: Bool = true
     ) {
-        self.key = key
+        self.peer = key.peer
+        self.requestID = key.requestID
+        self.client = client
         self.model = model
+        self.modelIndex = modelIndex
         self.inputs = inputs
         self.wanted = wanted
         self.accepted = accepted
         self.deadline = deadline
+        self.isIdempotent = isIdempotent
     }
+
+    /// Which request it is; the reactor's thread asks.
+    package var key: RequestKey { RequestKey(peer: self.peer, requestID: self.requestID) }
 
     /// Executes the model and encodes the answer; called on an executor's thread.
     ///
@@ -69,30 +105,67 @@ package final class Job: @unchecked Sendable {
             )
             return
         }
-        let layout = answer.layout
-        let header = FrameHeader(.result, requestID: self.key.requestID, sender: sender)
-        self.reply = Message(byteCount: layout.frameBytes) {
-            answer.write(header, layout: layout, into: $0)
-        }
-        guard layout.frameCount > 0 else { return }
-        self.payload = answer.outputs
-        self.frameCount = layout.frameCount
+        self.outcome = .result(answer)
+        self.encode(answer, sender: sender)
     }
 
     /// Encodes a refusal or failure as the answer.
     package func fail(_ error: ErrorReply, flags: FrameHeader.Flags = [], sender: InstanceID) {
         self.inputs = []
-        let header = FrameHeader(
-            .error,
-            flags: flags,
-            requestID: self.key.requestID,
+        self.outcome = .failure(error, flags)
+        self.encode(error, flags, sender: sender)
+    }
+
+    /// Its turn came too late.
+    package func expire(sender: InstanceID) {
+        self.fail(
+            ErrorReply(.deadlineExceeded, "too little time was left when the request's turn came"),
+            flags: .notExecuted,
             sender: sender
         )
-        self.reply = error.encoded(header, by: Message.init(byteCount:initializingWith:))
     }
 
     /// Hands the encoded answer out, once.
     func takeReply() -> Message? { self.reply.take() }
+
+    /// What of the answer follows in frames of its own.
+    var payload: NamedTensors {
+        if case .result(let answer) = self.outcome { answer.outputs } else { NamedTensors() }
+    }
+
+    /// Whether the model was run, well or not: a repeat must not run it again.
+    var wasExecuted: Bool {
+        switch self.outcome {
+        case .none: false
+        case .result: true
+        case .failure(_, let flags): !flags.contains(.notExecuted)
+        }
+    }
+
+    /// Encodes the answer once more, for another link.
+    func encodeAgain(sender: InstanceID) {
+        switch self.outcome {
+        case .none: break
+        case .result(let answer): self.encode(answer, sender: sender)
+        case .failure(let error, let flags): self.encode(error, flags, sender: sender)
+        }
+    }
+
+    private func encode(_ answer: InferReply, sender: InstanceID) {
+        let layout = answer.layout
+        let header = FrameHeader(.result, requestID: self.requestID, sender: sender)
+        self.reply = Message(byteCount: layout.frameBytes) {
+            answer.write(header, layout: layout, into: $0)
+        }
+        self.frameCount = layout.frameCount
+        self.byteCount = answer.outputs.reduce(layout.frameBytes) { $0 + $1.tensor.byteCount }
+    }
+
+    private func encode(_ error: ErrorReply, _ flags: FrameHeader.Flags, sender: InstanceID) {
+        let header = FrameHeader(.error, flags: flags, requestID: self.requestID, sender: sender)
+        self.reply = error.encoded(header, by: Message.init(byteCount:initializingWith:))
+        self.byteCount = error.detail.utf8.count
+    }
 
     private func named(_ outputs: [Tensor]) -> NamedTensors {
         let signature = self.model.signature.outputs

@@ -13,6 +13,38 @@ extension Worker {
         self.setTimer()
     }
 
+    /// Looks whether an execution takes unusually long, and tells the brokers when that begins and
+    /// when it is over: they pass it on to clients, who then prefer others.
+    ///
+    /// It is due again when the first of the running executions would be too long. One that begins
+    /// meanwhile is not too long before the limit has passed from now on.
+    func checkProgress(now: Moment) {
+        let statistics = self.pool.statistics
+        let isStalled = now >= statistics.stall
+        let mayStall = statistics.running + statistics.queued > 0
+        let limit = now + self.configuration.stallLimit
+        self.progressCheck = !mayStall ? .never : isStalled ? limit : min(statistics.stall, limit)
+        let state: WorkerRecord.State
+        switch (self.record.state, isStalled) {
+        case (.ready, true): state = .degraded
+        case (.degraded, false): state = .ready
+        default: return
+        }
+        self.record.state = state
+        for index in self.brokerLinks.indices
+        where self.brokerLinks[index].heartbeater.isRegistered {
+            self.send(self.heartbeat, broker: index)
+        }
+        self.observe(state == .ready ? .recovered : .stalled(now - statistics.oldestStart))
+    }
+
+    /// Requests were accepted: from now on one may take too long.
+    func watchProgress(now: Moment) {
+        guard self.progressCheck == .never else { return }
+        self.progressCheck = now + self.configuration.stallLimit
+        self.setTimer()
+    }
+
     private static var jitter: Double { Entropy.fraction() }
 
     private func perform(_ actions: [Heartbeater.Action], broker index: Int) {

@@ -83,10 +83,7 @@ extension Worker {
         // Looking through all of them for each stranger would be work that strangers can order.
         guard now - self.idleLinksForgotten >= min(limit, .seconds(1)) else { return }
         self.idleLinksForgotten = now
-        for (peer, link) in self.clientLinks where now - link.heard >= limit {
-            self.clientLinks[peer] = nil
-            self.pool.cancelAll(of: peer)
-        }
+        for (peer, link) in self.clientLinks where now - link.heard >= limit { self.forget(peer) }
     }
 
     /// The peer broke the protocol. It is told once; libzmq 4.3.4 cannot drop a single peer.
@@ -96,13 +93,13 @@ extension Worker {
         self.send(GoAway(reason: .protocolViolation), to: peer)
         self.clientLinks[peer]?.refuse()
         self.submitArrivals()
-        self.pool.cancelAll(of: peer)
+        self.abandon(peer)
     }
 
     private func control(_ frame: FrameView, from peer: PeerID) throws(WireError) {
         let requestID = frame.header.requestID
         switch frame.header.type {
-        case .hello: self.greet(try Hello(frame), peer)
+        case .hello: self.greet(try Hello(frame), peer, client: frame.header.sender)
         case .describe: self.describe(try Describe(frame), peer, requestID: requestID)
         case .ping:
             _ = try Ping(frame)
@@ -111,7 +108,7 @@ extension Worker {
             _ = try Cancel(frame)
             // The request may have come in this very turn.
             self.submitArrivals()
-            self.cancel(RequestKey(peer: peer, requestID: requestID))
+            self.cancel(requestID, peer)
         case .goAway:
             _ = try GoAway(frame)
             // What came before it in this very turn is refused first.
@@ -126,7 +123,7 @@ extension Worker {
         }
     }
 
-    private func greet(_ hello: Hello, _ peer: PeerID) {
+    private func greet(_ hello: Hello, _ peer: PeerID, client: InstanceID) {
         guard hello.workerID == self.record.workerID,
             hello.incarnation == self.record.incarnation
         else {
@@ -144,7 +141,11 @@ extension Worker {
             max(Int(hello.wantCredit), 1),
             self.configuration.queueMax + self.configuration.executors
         )
-        self.clientLinks[peer]?.greet(credit: credit)
+        self.clientLinks[peer]?.greet(
+            client,
+            credit: credit,
+            replies: self.replies.open(client, credit: credit)
+        )
         self.send(
             HelloOK(credit: UInt32(clamping: credit), load: self.load),
             to: peer,
@@ -157,8 +158,14 @@ extension Worker {
         let statistics = self.pool.statistics
         return Load(
             inFlight: UInt32(clamping: statistics.running),
-            queued: UInt32(clamping: statistics.queued)
+            queued: UInt32(clamping: statistics.queued),
+            serviceMicroseconds: Self.serviceMicroseconds(statistics.meanServiceTime)
         )
+    }
+
+    /// 0 says that nothing was executed yet.
+    private static func serviceMicroseconds(_ time: Duration) -> UInt32 {
+        time == .zero ? 0 : max(time.wireMicroseconds, 1)
     }
 
     // MARK: INFER
@@ -171,31 +178,40 @@ extension Worker {
         now: Moment
     ) throws(WireError) {
         let key = RequestKey(peer: peer, requestID: frame.header.requestID)
-        guard self.clientLinks[peer]?.takeCredit() == true else {
+        guard let index = self.clientLinks.index(forKey: peer),
+            self.clientLinks.values[index].takeCredit(),
+            let client = self.clientLinks.values[index].client
+        else {
             self.refuse(peer)
             return
         }
         let frames = rest.map { TensorStorage($0.bytes, owner: $0) }
         let view = try InferView(frame, payload: frames)
+        // A first attempt cannot have come before.
+        if view.attempt > 0, self.isRepeat(key, of: client) { return }
         let payload = ReceivedPayload(
             frame: TensorStorage(first.bytes, owner: first),
             inlineOffset: frame.inlineOffset,
             frames: frames
         )
-        guard let model = self.model(view) else {
+        guard let modelIndex = self.model(view) else {
             self.fail(key, self.unknownModel(view.model, version: view.version))
             return
         }
+        let model = self.models[modelIndex]
         let budget = Duration.microseconds(Int64(clamping: frame.header.aux))
         do throws(InferFailure) {
             let (inputs, wanted) = try Self.resolve(view, payload, model: model)
             let job = Job(
                 key: key,
+                client: client,
                 model: model,
+                modelIndex: modelIndex,
                 inputs: inputs,
                 wanted: wanted,
                 accepted: now,
-                deadline: now + budget
+                deadline: now + budget,
+                isIdempotent: frame.header.flags.contains(.idempotent)
             )
             self.arrivals.append((job, frames.reduce(frame.inlineBytes) { $0 + $1.byteCount }))
         } catch {
@@ -272,8 +288,8 @@ extension Worker {
     }
 
     /// The model of that name and version; the highest version if the request names none.
-    private func model(_ view: InferView) -> LoadedModel? {
-        self.models.last { model in
+    private func model(_ view: InferView) -> Int? {
+        self.models.lastIndex { model in
             (view.version == 0 || model.version == view.version) && model.isNamed(view.model)
         }
     }
@@ -292,33 +308,61 @@ extension Worker {
     // MARK: Admission
 
     /// Offers the turn's requests to the scheduler; those that it refuses are answered at once.
-    private func submitArrivals() {
+    func submitArrivals() {
         guard !self.arrivals.isEmpty else { return }
+        for (job, _) in self.arrivals { self.begin(job) }
         let refused = self.pool.submit(self.arrivals)
+        let accepted = self.arrivals[0].job.accepted
+        if refused.count < self.arrivals.count { self.watchProgress(now: accepted) }
         self.arrivals.removeAll(keepingCapacity: true)
         for (job, refusal) in refused {
-            switch refusal {
-            case .draining:
-                self.fail(job.key, ErrorReply(.draining, "the worker is shutting down"))
-            case .queueFull(let bound):
-                self.fail(
-                    job.key,
-                    ErrorReply(.overloaded, "the queue is full (\(bound) requests wait)")
-                )
-            case .bytesFull(let bound):
-                self.fail(
-                    job.key,
-                    ErrorReply(.overloaded, "the queue is full (\(bound >> 20) MiB wait)")
-                )
-            }
+            self.end(job)
+            let (error, isRetryable) = Self.reply(to: refusal)
+            self.fail(job.key, error, isRetryable: isRetryable)
         }
     }
 
-    private func cancel(_ key: RequestKey) {
-        // A request that runs, or was answered a moment ago, gets its RESULT: a race that the
-        // client expects.
-        guard self.pool.cancel(key) != nil else { return }
-        self.fail(key, ErrorReply(.cancelled, "the request was cancelled while it waited"))
+    /// What a client is told, and whether another worker might take the request.
+    private static func reply(
+        to refusal: Scheduler<Job>.Refusal
+    ) -> (ErrorReply, isRetryable: Bool) {
+        switch refusal {
+        case .draining:
+            (ErrorReply(.draining, "the worker is shutting down"), true)
+        case .queueFull(let bound, let backoff):
+            (
+                ErrorReply(
+                    .overloaded,
+                    "the queue is full (\(bound) requests wait)",
+                    backoff: backoff
+                ), true
+            )
+        case .bytesFull(let bound, let backoff):
+            (
+                ErrorReply(
+                    .overloaded,
+                    "the queue is full (\(bound >> 20) MiB wait)",
+                    backoff: backoff
+                ), true
+            )
+        case .queueTooLong(let wait):
+            (
+                ErrorReply(
+                    .deadlineExceeded,
+                    "the request would have to wait \(wait.wireMilliseconds) ms, and have too little "
+                        + "time left then"
+                ), true
+            )
+        case .serviceTooLong(let service):
+            (
+                ErrorReply(
+                    .deadlineExceeded,
+                    "the model takes \(service.wireMilliseconds) ms here, more than was left"
+                ), false
+            )
+        case .deadlinePassed:
+            (ErrorReply(.deadlineExceeded, "no time was left when the request came"), false)
+        }
     }
 
     private func describe(_ describe: Describe, _ peer: PeerID, requestID: UInt64) {
@@ -340,31 +384,39 @@ extension Worker {
     // MARK: Answering
 
     /// A request ends without having been executed.
-    private func fail(_ key: RequestKey, _ error: ErrorReply) {
+    func fail(_ key: RequestKey, _ error: ErrorReply, isRetryable: Bool = false) {
+        self.answer(key, error, flags: isRetryable ? [.notExecuted, .retryable] : .notExecuted)
+    }
+
+    /// A request ends with an error.
+    func answer(_ key: RequestKey, _ error: ErrorReply, flags: FrameHeader.Flags) {
         self.clientLinks[key.peer]?.giveBackCredit()
-        var flags: FrameHeader.Flags = .notExecuted
-        if error.code == .overloaded || error.code == .draining { flags.insert(.retryable) }
         self.send(error, flags: flags, to: key.peer, requestID: key.requestID)
     }
 
     /// Executed requests go back to their clients; what goes to one client goes as a bundle.
     func answer(_ jobs: [Job]) {
+        let now = self.now
         var start = 0
         while start < jobs.count {
             var end = start + 1
             while end < jobs.count, end - start < WireLimits.bundleMax,
-                jobs[end].key.peer == jobs[start].key.peer
+                jobs[end].peer == jobs[start].peer
             {
                 end += 1
             }
-            self.answer(jobs[start..<end], to: jobs[start].key.peer)
+            let peer = jobs[start].peer
+            self.answer(jobs[start..<end], to: peer)
+            self.finish(jobs[start..<end], of: peer, now: now)
             start = end
         }
         self.pool.answered(jobs.count)
+        if self.record.state == .degraded { self.checkProgress(now: now) }
         self.finishDraining()
     }
 
-    private func answer(_ jobs: ArraySlice<Job>, to peer: PeerID) {
+    /// Sends the answers, which are encoded, to one link.
+    func answer(_ jobs: ArraySlice<Job>, to peer: PeerID) {
         // The client or we may have gone meanwhile.
         guard let socket, let index = self.clientLinks.index(forKey: peer) else { return }
         var outcome = Socket.SendOutcome.sent
@@ -421,10 +473,11 @@ extension Worker {
     private func sent(_ outcome: Socket.SendOutcome, to peer: PeerID) {
         switch outcome {
         case .sent: return
-        case .unreachable: self.clientLinks[peer] = nil
-        case .full, .failed: self.clientLinks[peer]?.refuse()
+        case .unreachable: self.forget(peer)
+        case .full, .failed:
+            self.clientLinks[peer]?.refuse()
+            self.abandon(peer)
         }
-        self.pool.cancelAll(of: peer)
         self.finishDraining()
     }
 }

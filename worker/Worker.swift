@@ -5,13 +5,19 @@ package import ZeroMQ
 /// clients connect to, of a ``Heartbeater`` for each broker, and of the ``ExecutorPool``.
 ///
 /// It runs on the reactor's thread. Files by topic: `Worker+Requests` takes requests and answers
-/// them, `Worker+Presence` talks to the brokers.
+/// them, `Worker+Repeats` knows them again, `Worker+Presence` talks to the brokers.
 package actor Worker {
     /// What a worker's program may want to tell people.
     package enum Event: Hashable, Sendable {
         case registered(broker: Endpoint)
         case brokerLost(Endpoint)
         case refusedByBroker(Endpoint, String)
+        /// An execution has run for so long already; it is not waited for any more.
+        case stalled(Duration)
+        /// No execution takes too long any more.
+        case recovered
+        /// Clients of this machine cannot be offered a socket of their own, and why.
+        case noIPC(String)
         case drained
     }
 
@@ -41,6 +47,13 @@ package actor Worker {
     var idleLinksForgotten = Moment(nanoseconds: 0)
     /// Requests of the current turn, to be offered to the scheduler together.
     var arrivals: [(job: Job, byteCount: Int)] = []
+    /// Requests that were accepted and not yet answered; each knows its position here.
+    var underWay: [Job] = []
+    /// How many of those came on more than one link.
+    var sharedCount = 0
+    var replies: RecentReplies<Job>
+    /// When to look whether executions stand still; never if none could.
+    var progressCheck = Moment.never
     private var draining: CheckedContinuation<Void, Never>?
     private var drainDeadline = Moment.never
     /// Until when clients are waited for that owe a GOAWAY; counts from the last answer.
@@ -81,6 +94,7 @@ package actor Worker {
     ) {
         self.makeExecutors = executors
         self.configuration = configuration
+        self.replies = RecentReplies(configuration)
         self.models = models.sorted { ($0.name, $0.version) < ($1.name, $1.version) }
         self.reactor = reactor
         self.observe = observe
@@ -186,6 +200,7 @@ package actor Worker {
         self.timer.map(self.reactor.removeTimer)
         self.timer = nil
         self.clientLinks = [:]
+        self.underWay = []
     }
 
     /// Ends ``drain()`` once nothing is left to be answered, or the time is up.
@@ -289,18 +304,24 @@ extension Worker: SocketHandler, TimerHandler {
 
     nonisolated package func timerFired(_: Int, now: Int64) {
         self.reactor.assumeIsolated(self) { worker in
-            worker.beat(now: Moment(nanoseconds: now))
+            let now = Moment(nanoseconds: now)
+            worker.beat(now: now)
+            if now >= worker.progressCheck { worker.checkProgress(now: now) }
+            worker.replies.sweep(now: now)
+            worker.setTimer()
             worker.finishDraining()
         }
     }
 
-    /// The timer serves the brokers' links and the end of draining.
+    /// The timer serves the brokers' links, the watch over executions, the answers that are kept,
+    /// and the end of draining.
     func setTimer() {
         guard let timer else { return }
         let deadline = self.brokerLinks.map(\.heartbeater.deadline).min() ?? .never
         let isWaiting = self.now < self.goAwayDeadline
         let drained = isWaiting ? min(self.goAwayDeadline, self.drainDeadline) : self.drainDeadline
-        self.reactor.setTimer(timer, at: min(deadline, drained).nanoseconds)
+        let next = min(deadline, drained, self.progressCheck, self.replies.deadline)
+        self.reactor.setTimer(timer, at: next.nanoseconds)
     }
 }
 

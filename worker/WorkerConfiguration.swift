@@ -32,6 +32,23 @@ package struct WorkerConfiguration: Sendable {
     /// ask for a sign of life every few seconds.
     package var idleLinkTimeout: Duration = .seconds(60)
 
+    /// An execution that has run for this long, and for ``stallFactor`` times what its model takes
+    /// of late, has the worker call itself degraded until it ends: clients then prefer others. Less
+    /// finds what hangs sooner, and takes more of what is only slow for it.
+    package var stallLimit: Duration = .milliseconds(1_500)
+    package var stallFactor = 4
+    /// How many answers are kept of one client's lost links, in case it asks again.
+    package var repliesMax = 1_024
+    /// What all kept answers may hold in memory.
+    package var replyBytesMax = 64 << 20
+    /// How long answers are kept. A client asks again within seconds, or not at all.
+    package var replyLifetime: Duration = .seconds(30)
+    /// The directory, this user's alone, for the socket that clients of the same machine prefer;
+    /// `nil`: they come over TCP like all others.
+    package var ipcDirectory: String?
+    /// For tests, and in debug builds only: executions stand still while this file exists.
+    package var hangFile: String?
+
     package init(id: String, listen: [Endpoint]) {
         self.id = id
         self.listen = listen
@@ -47,6 +64,12 @@ package struct WorkerConfiguration: Sendable {
         if !(1...1024).contains(self.executors) { problems.append("executors must be 1 to 1024") }
         if !(1...1_000_000).contains(self.queueMax) {
             problems.append("queue-max must be 1 to 1000000")
+        }
+        if self.stallLimit <= .zero || !(1...1_000).contains(self.stallFactor) {
+            problems.append("the stall limit must be positive and its factor 1 to 1000")
+        }
+        if self.repliesMax < 0 || self.replyBytesMax < 0 || self.replyLifetime <= .zero {
+            problems.append("the bounds on kept answers must not be negative")
         }
         return problems
     }

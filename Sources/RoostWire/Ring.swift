@@ -48,6 +48,32 @@ package struct Ring<Element: Sendable>: Sendable {
         return nil
     }
 
+    /// The first element that matches.
+    package func first(where matches: (Element) -> Bool) -> Element? {
+        let mask = self.slots.count - 1
+        for offset in 0..<self.count {
+            if let element = self.slots[(self.head + offset) & mask], matches(element) {
+                return element
+            }
+        }
+        return nil
+    }
+
+    /// Changes the first element that matches, in its place.
+    package mutating func updateFirst(
+        where matches: (Element) -> Bool,
+        _ change: (inout Element) -> Void
+    ) {
+        let mask = self.slots.count - 1
+        for offset in 0..<self.count {
+            let slot = (self.head + offset) & mask
+            guard var element = self.slots[slot], matches(element) else { continue }
+            change(&element)
+            self.slots[slot] = element
+            return
+        }
+    }
+
     private mutating func grow() {
         // The size stays a power of two: positions are masked, not divided.
         let ordered = (0..<self.count).map { self.slots[(self.head + $0) & (self.slots.count - 1)] }

@@ -15,7 +15,7 @@ struct ClientLinkTests {
     private func greeted(credit: Int = 2) -> ClientLink {
         var link = ClientLink(now: self.now)
         _ = link.received(self.header(.hello, 1), now: self.now)
-        link.greet(credit: credit)
+        link.greet(InstanceID(high: 1, low: 1), credit: credit, replies: nil)
         return link
     }
 

@@ -55,6 +55,7 @@ struct ExecutorPoolTests {
     ) -> (job: Job, byteCount: Int) {
         let job = Job(
             key: RequestKey(peer: .sample(peer), requestID: id),
+            client: InstanceID(high: 1, low: 1),
             model: model,
             inputs: [Tensor([1, 2] as [Float], shape: [2])],
             wanted: [],
@@ -115,7 +116,7 @@ struct ExecutorPoolTests {
         let pool = try scene.pool(executors: 1)
         _ = pool.submit((1...6).map { self.job($0, of: model, peer: UInt8($0 % 2)) })
         try await gate.waitForArrivals(1)
-        pool.cancelAll(of: .sample(0))
+        #expect(pool.cancelAll(of: .sample(0)).map(\.requestID) == [2, 4, 6])
         #expect(pool.statistics.queued == 2)
         gate.open(3)
         try await eventually("the others have finished") { scene.finishedCount == 3 }
@@ -144,7 +145,7 @@ struct ExecutorPoolTests {
         pool.stop()
     }
 
-    @Test("a job whose deadline has passed is answered and not executed")
+    @Test("a job whose deadline passes while it waits is answered and not executed")
     func expired() async throws {
         let scene = Scene()
         let executed = Atomic(0)
@@ -152,12 +153,25 @@ struct ExecutorPoolTests {
             executed.add(1, ordering: .relaxed)
             return inputs
         }
+        let gate = Gate()
+        let gated = self.model("gated") { (inputs) throws(EngineError) in
+            gate.pass()
+            return inputs
+        }
         let pool = try scene.pool(executors: 1)
-        _ = pool.submit([
-            self.job(1, of: model, deadline: .milliseconds(0)), self.job(2, of: model),
+        let soon = Moment(nanoseconds: Reactor.monotonicNanoseconds()) + .milliseconds(50)
+        let refused = pool.submit([
+            self.job(1, of: gated), self.job(2, of: model, deadline: soon),
+            self.job(3, of: model), self.job(4, of: model, deadline: .milliseconds(0)),
         ])
-        try await eventually("both are answered") { scene.finishedCount == 2 }
-        #expect(scene.failed.withLock { $0 } == [1])
+        #expect(refused.map(\.0.requestID) == [4])
+        try await gate.waitForArrivals(1)
+        try await eventually("the deadline passes") {
+            Moment(nanoseconds: Reactor.monotonicNanoseconds()) > soon
+        }
+        gate.open()
+        try await eventually("all are answered") { scene.finishedCount == 3 }
+        #expect(scene.failed.withLock { $0 } == [2])
         #expect(executed.load(ordering: .relaxed) == 1)
         pool.stop()
     }

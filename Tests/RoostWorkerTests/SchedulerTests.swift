@@ -16,27 +16,35 @@ struct SchedulerTests {
 
     private func scheduler(slots: Int = 1, queueMax: Int = 2, bytes: Int = 1_000) -> Scheduler<Int>
     {
-        Scheduler(slots: slots, queueMax: queueMax, queueBytesMax: bytes)
+        var configuration = WorkerConfiguration(id: "w", listen: [])
+        configuration.executors = slots
+        configuration.queueMax = queueMax
+        configuration.queueBytesMax = bytes
+        return Scheduler(configuration)
     }
 
     private func admit(
         _ item: Int,
         to scheduler: inout Scheduler<Int>,
         peer: UInt8 = 1,
+        model: Int = 0,
         bytes: Int = 0,
-        deadline: Moment = .never
+        deadline: Moment = .never,
+        now: Moment? = nil
     ) -> Scheduler<Int>.Refusal? {
         scheduler.admit(
             item,
             key: self.key(UInt64(item), peer: peer),
+            model: model,
             byteCount: bytes,
-            deadline: deadline
+            deadline: deadline,
+            now: now ?? .milliseconds(0)
         )
     }
 
     /// The item that runs next.
     private func run(_ scheduler: inout Scheduler<Int>) -> Int? {
-        if case .run(let item) = scheduler.next(now: self.now) { item } else { nil }
+        if case .run(let item, _) = scheduler.next(now: self.now) { item } else { nil }
     }
 
     @Test("requests run in the order they came")
@@ -56,24 +64,28 @@ struct SchedulerTests {
         var scheduler = self.scheduler(slots: slots, queueMax: queueMax)
         let bound = slots + queueMax
         for item in 1...bound { #expect(self.admit(item, to: &scheduler) == nil) }
-        #expect(self.admit(0, to: &scheduler) == .queueFull(queueMax))
+        #expect(self.admit(0, to: &scheduler) == .queueFull(queueMax, backoff: .milliseconds(1)))
         // Running ones count, too, until they have ended.
         #expect(self.run(&scheduler) == 1)
-        #expect(self.admit(0, to: &scheduler) == .queueFull(queueMax))
-        scheduler.finish(now: self.now)
+        #expect(self.admit(0, to: &scheduler) == .queueFull(queueMax, backoff: .milliseconds(1)))
+        scheduler.finish(slot: 0, now: self.now)
         #expect(self.admit(bound + 1, to: &scheduler) == nil)
-        #expect(self.admit(0, to: &scheduler) == .queueFull(queueMax))
+        #expect(self.admit(0, to: &scheduler) == .queueFull(queueMax, backoff: .milliseconds(1)))
     }
 
     @Test("the waiting requests' bytes are bounded, but one alone is taken whatever its size")
     func bytes() {
         var scheduler = self.scheduler(slots: 9, queueMax: 9, bytes: 1_000)
         #expect(self.admit(1, to: &scheduler, bytes: 5_000) == nil)
-        #expect(self.admit(2, to: &scheduler, bytes: 1) == .bytesFull(1_000))
+        #expect(
+            self.admit(2, to: &scheduler, bytes: 1) == .bytesFull(1_000, backoff: .milliseconds(1))
+        )
         #expect(self.run(&scheduler) == 1)
         #expect(self.admit(3, to: &scheduler, bytes: 600) == nil)
         #expect(self.admit(4, to: &scheduler, bytes: 400) == nil)
-        #expect(self.admit(5, to: &scheduler, bytes: 1) == .bytesFull(1_000))
+        #expect(
+            self.admit(5, to: &scheduler, bytes: 1) == .bytesFull(1_000, backoff: .milliseconds(1))
+        )
         #expect(scheduler.cancel(self.key(3)) == 3)
         #expect(self.admit(5, to: &scheduler, bytes: 600) == nil)
         #expect(scheduler.queuedBytes == 1_000)
@@ -88,7 +100,7 @@ struct SchedulerTests {
         _ = self.admit(1, to: &scheduler, bytes: 10, deadline: .milliseconds(deadline))
         switch scheduler.next(now: self.now) {
         case .expired(let item): #expect(isExpired && item == 1)
-        case .run(let item): #expect(!isExpired && item == 1)
+        case .run(let item, _): #expect(!isExpired && item == 1)
         case .nothing: Issue.record("it is lost")
         }
         #expect(scheduler.running == (isExpired ? 0 : 1))
@@ -130,7 +142,7 @@ struct SchedulerTests {
         #expect(!scheduler.isIdle)
         #expect(self.run(&scheduler) == 1)
         #expect(!scheduler.isIdle)
-        scheduler.finish(now: self.now)
+        scheduler.finish(slot: 0, now: self.now)
         #expect(scheduler.isIdle)
         #expect(self.admit(3, to: &scheduler) == .draining)
     }
@@ -143,7 +155,7 @@ struct SchedulerTests {
         #expect(scheduler.lastProgress == .milliseconds(10))
         _ = scheduler.next(now: .milliseconds(20))
         #expect(scheduler.lastProgress == .milliseconds(10))
-        scheduler.finish(now: .milliseconds(30))
+        scheduler.finish(slot: 0, now: .milliseconds(30))
         #expect(scheduler.lastProgress == .milliseconds(30))
         #expect(scheduler.finished == 1)
     }

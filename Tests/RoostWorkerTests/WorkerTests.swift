@@ -428,19 +428,26 @@ struct WorkerTests {
             _ = try await scene.greeted(peers[0])
             await peers[0].send(self.request(model: "gated"), .infer, requestID: 1)
             try await gate.waitForArrivals(1)
-            await peers[0].send(self.request(model: "gated"), .infer, requestID: 2, aux: 1)
+            // Long enough to be accepted.
+            await peers[0].send(self.request(model: "gated"), .infer, requestID: 2, aux: 50_000)
+            let isOver = Moment(nanoseconds: Reactor.monotonicNanoseconds()) + .milliseconds(60)
             await peers[0].send(self.request(model: "gated"), .infer, requestID: 3, aux: 0)
-            await peers[0].send(Ping())
-            _ = try await peers[0].next(Pong.self)
-            gate.open(1)
-            let first = try await peers[0].next()
-            #expect(first.header.type == .result)
-            for id in [2, 3] as [UInt64] {
+            // What has no time is refused at once, whatever waits.
+            func isRefused(_ id: UInt64) async throws {
                 let (header, error) = try await self.error(peers[0])
                 #expect(header.requestID == id)
                 #expect(error.code == .deadlineExceeded)
                 #expect(header.flags.contains(.notExecuted))
+                #expect(!header.flags.contains(.retryable))
             }
+            try await isRefused(3)
+            try await eventually("the second's deadline has passed") {
+                Moment(nanoseconds: Reactor.monotonicNanoseconds()) > isOver
+            }
+            gate.open(1)
+            let first = try await peers[0].next()
+            #expect(first.header.type == .result)
+            try await isRefused(2)
             #expect(await scene.worker.pool.statistics.finished == 1)
         }
     }

@@ -103,6 +103,11 @@ package struct WorkerOptions: ParsableArguments, Sendable {
         if let drainLimit = try environment.value("drain-limit", flag: self.drainLimit) {
             configuration.drainLimit = drainLimit.duration
         }
+        #if DEBUG
+            // ROOST_FAULT_HANG=FILE: executions stand still while FILE exists. For tests that need a
+            // worker whose executors hang while the process lives.
+            configuration.hangFile = environment.text("ROOST_FAULT_HANG")
+        #endif
         // Before models are loaded, which may take minutes.
         let problems = configuration.problems()
         guard problems.isEmpty else {

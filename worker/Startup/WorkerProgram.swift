@@ -116,6 +116,14 @@ package struct WorkerProgram: Sendable {
             )
         case .refusedByBroker(let broker, let problem):
             logger.error("refused: \(problem)", metadata: ["broker": "\(broker)"])
+        case .stalled(let age):
+            logger.warning(
+                "degraded: an execution takes unusually long",
+                metadata: ["time": "\(age.text)"]
+            )
+        case .recovered: logger.info("ready again: no execution takes too long any more")
+        case .noIPC(let problem):
+            logger.warning("clients of this machine use TCP: \(problem)")
         case .drained: logger.info("drained")
         }
     }

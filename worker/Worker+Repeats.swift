@@ -1,0 +1,160 @@
+internal import RoostWire
+internal import ZeroMQ
+
+// Requests that come again: a client that lost its link does not know what became of what it had
+// sent on it, and asks again on the next one. What is under way is not begun a second time, and what
+// was executed is answered from memory.
+//
+// A first attempt costs two stores: its place in `underWay`, and one in the ring of its client's
+// `RecentReplies`. Only what says of itself that it is a further attempt is looked for.
+
+extension Worker {
+    /// Whether this request is here already, or was; then it will be answered, or has been.
+    func isRepeat(_ key: RequestKey, of client: InstanceID) -> Bool {
+        // The first may have come in this very turn.
+        self.submitArrivals()
+        if let job = self.underWay(key.requestID, of: client) {
+            self.attach(key.peer, to: job)
+            return true
+        }
+        guard let replies = self.clientLinks[key.peer]?.replies,
+            let memory = self.replies.memory(of: key.requestID, replies)
+        else { return false }
+        switch memory {
+        case .answered(let job):
+            job.encodeAgain(sender: self.instance)
+            self.answer([job][...], to: key.peer)
+        case .executed:
+            self.answer(
+                key,
+                ErrorReply(
+                    .executionFailed,
+                    "the request was executed before, but its answer is no longer here"
+                ),
+                flags: []
+            )
+        }
+        return true
+    }
+
+    private func underWay(_ requestID: UInt64, of client: InstanceID) -> Job? {
+        self.underWay.first { $0.requestID == requestID && $0.client == client }
+    }
+
+    // MARK: What is under way
+
+    /// A request is offered to the scheduler.
+    func begin(_ job: Job) {
+        job.position = self.underWay.count
+        self.underWay.append(job)
+    }
+
+    /// A request is no longer under way.
+    func end(_ job: Job) {
+        if !job.otherPeers.isEmpty { self.sharedCount -= 1 }
+        // After stop() nothing is under way.
+        guard job.position < self.underWay.count, self.underWay[job.position] === job,
+            let last = self.underWay.popLast(), last !== job
+        else { return }
+        last.position = job.position
+        self.underWay[job.position] = last
+    }
+
+    /// Requests have been executed, or their turn came too late, and their answers were sent if the
+    /// link is there: other links on which one came get it too, and it is kept for those to come.
+    func finish(_ jobs: ArraySlice<Job>, of peer: PeerID, now: Moment) {
+        let replies = self.clientLinks[peer]?.replies
+        let wasEmpty = self.replies.deadline == .never
+        for job in jobs {
+            let others = job.otherPeers
+            self.end(job)
+            if !others.isEmpty { self.answer(job, to: others) }
+            // After stop() nobody will ask again.
+            guard job.wasExecuted, self.socket != nil else { continue }
+            self.replies.keep(
+                job,
+                requestID: job.requestID,
+                byteCount: job.byteCount,
+                isIdempotent: job.isIdempotent,
+                of: replies,
+                job.client,
+                now: now
+            )
+        }
+        if wasEmpty, self.replies.deadline != .never { self.setTimer() }
+    }
+
+    private func answer(_ job: Job, to peers: [PeerID]) {
+        job.otherPeers = []
+        for peer in peers {
+            job.encodeAgain(sender: self.instance)
+            self.answer([job][...], to: peer)
+        }
+    }
+
+    // MARK: Links of one request
+
+    /// A request came on a further link: the answer goes there as well.
+    private func attach(_ peer: PeerID, to job: Job) {
+        if job.otherPeers.isEmpty { self.sharedCount += 1 }
+        let key = job.key
+        job.otherPeers.append(job.peer)
+        job.peer = peer
+        self.pool.rename(key, to: job.key)
+    }
+
+    /// A request is no longer wanted on one of its links; others wait for it.
+    private func detach(_ peer: PeerID, from job: Job) {
+        let key = job.key
+        if let index = job.otherPeers.lastIndex(of: peer) {
+            job.otherPeers.remove(at: index)
+        } else if job.peer == peer, let other = job.otherPeers.popLast() {
+            job.peer = other
+            self.pool.rename(key, to: job.key)
+        }
+        if job.otherPeers.isEmpty { self.sharedCount -= 1 }
+    }
+
+    /// A client no longer wants a request's answer.
+    func cancel(_ requestID: UInt64, _ peer: PeerID) {
+        let key = RequestKey(peer: peer, requestID: requestID)
+        if self.sharedCount > 0, let job = self.shared(requestID, peer) {
+            self.detach(peer, from: job)
+            // It may be running already, for the others.
+            self.answer(key, ErrorReply(.cancelled, "the request was cancelled"), flags: [])
+            return
+        }
+        // A request that runs, or was answered a moment ago, gets its RESULT: a race that the
+        // client expects.
+        guard let job = self.pool.cancel(key) else { return }
+        self.end(job)
+        self.fail(key, ErrorReply(.cancelled, "the request was cancelled while it waited"))
+    }
+
+    private func shared(_ requestID: UInt64, _ peer: PeerID) -> Job? {
+        self.underWay.first {
+            $0.requestID == requestID && !$0.otherPeers.isEmpty
+                && ($0.peer == peer || $0.otherPeers.contains(peer))
+        }
+    }
+
+    /// A link is lost: what waits for it alone is dropped, what runs is kept for its next link.
+    func forget(_ peer: PeerID) {
+        guard let link = self.clientLinks.removeValue(forKey: peer) else { return }
+        if let replies = link.replies { self.replies.close(replies) }
+        self.abandon(peer)
+    }
+
+    /// Nothing more goes to that link: what waits for it alone is dropped.
+    func abandon(_ peer: PeerID) {
+        if self.sharedCount > 0 {
+            for job in self.underWay
+            where !job.otherPeers.isEmpty
+                && (job.peer == peer || job.otherPeers.contains(peer))
+            {
+                self.detach(peer, from: job)
+            }
+        }
+        for job in self.pool.cancelAll(of: peer) { self.end(job) }
+    }
+}
