@@ -105,8 +105,7 @@ package struct Scheduler<Item: Sendable>: Sendable {
         var stall = Moment.never
         for case .some(let execution) in self.executions {
             oldest = min(oldest, execution.started)
-            let usual = self.serviceTime.mean(of: execution.model) * self.stallFactor
-            stall = min(stall, execution.started + max(usual, self.stallLimit))
+            stall = min(stall, execution.started + self.stallLimit(of: execution.model))
         }
         return ExecutorStatistics(
             running: self.running,
@@ -117,6 +116,11 @@ package struct Scheduler<Item: Sendable>: Sendable {
             stall: stall,
             meanServiceTime: self.serviceTime.mean
         )
+    }
+
+    /// After how long an execution of the model is unusually long.
+    private func stallLimit(of model: Int) -> Duration {
+        max(self.serviceTime.mean(of: model) * self.stallFactor, self.stallLimit)
     }
 
     /// Accepts a request, or says why not.
@@ -218,7 +222,14 @@ package struct Scheduler<Item: Sendable>: Sendable {
         self.runningWork -= execution.expected
         self.finished += 1
         self.lastProgress = now
-        self.serviceTime.record(now - execution.started, model: execution.model, now: now)
+        let duration = now - execution.started
+        // One that stood still says little of the next: it does not make the next stall look usual.
+        let isFirst = self.serviceTime.mean(of: execution.model) == .zero
+        self.serviceTime.record(
+            isFirst ? duration : min(duration, self.stallLimit(of: execution.model)),
+            model: execution.model,
+            now: now
+        )
     }
 
     /// Takes a waiting request out; `nil` if it is not waiting: unknown, running or finished.

@@ -28,6 +28,8 @@ package struct ServiceTime: Sendable {
                 let error = sample - self.mean
                 self.mean += error >> 3
                 self.deviation += (abs(error) - self.deviation) >> 2
+                // A quick execution counts at once: no estimate says that there are none.
+                self.deviation = max(self.deviation, -error >> 1)
             }
             self.samples = min(self.samples + 1, ServiceTime.samplesMin)
             self.measured = now

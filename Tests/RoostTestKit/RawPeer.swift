@@ -47,7 +47,7 @@ package actor RawPeer: SocketHandler {
     private nonisolated let taken = Mutex(0)
     private var sequences: [PeerID?: LinkSequence] = [:]
     /// The `sender` of what this peer sends.
-    package nonisolated let instance = InstanceID.random()
+    package nonisolated let instance: InstanceID
     private nonisolated let messages: AsyncStream<Received>
     private nonisolated let arrivals: AsyncStream<Received>.Continuation
     private nonisolated let losses: AsyncStream<Void>
@@ -57,8 +57,14 @@ package actor RawPeer: SocketHandler {
         self.reactor.asUnownedSerialExecutor()
     }
 
-    package init(_ kind: Socket.Kind = .dealer, on reactor: Reactor) {
+    /// - Parameter instance: whose process it is; two links of one client have the same.
+    package init(
+        _ kind: Socket.Kind = .dealer,
+        on reactor: Reactor,
+        instance: InstanceID = .random()
+    ) {
         self.reactor = reactor
+        self.instance = instance
         self.kind = kind
         (self.messages, self.arrivals) = AsyncStream.makeStream()
         (self.losses, self.loss) = AsyncStream.makeStream()
@@ -117,6 +123,7 @@ package actor RawPeer: SocketHandler {
         _ message: some TensorMessage,
         _ type: MessageType,
         to peer: PeerID? = nil,
+        flags: FrameHeader.Flags = [],
         requestID: UInt64,
         aux: UInt64 = 30_000_000,
         extraFrames: Int = 0,
@@ -125,6 +132,7 @@ package actor RawPeer: SocketHandler {
         let layout = message.layout
         let header = FrameHeader(
             type,
+            flags: flags,
             linkSequence: self.nextSequence(peer),
             requestID: requestID,
             aux: aux,

@@ -159,6 +159,189 @@ struct SchedulerTests {
         #expect(scheduler.lastProgress == .milliseconds(30))
         #expect(scheduler.finished == 1)
     }
+
+    // MARK: Service times
+
+    /// A scheduler that knows what executions take, its executors free.
+    private func measured(
+        milliseconds: Int64,
+        slots: Int = 1,
+        queueMax: Int = 99
+    ) -> Scheduler<Int> {
+        var scheduler = self.scheduler(slots: slots, queueMax: queueMax)
+        for number in 0..<60 {
+            _ = self.admit(number, to: &scheduler)
+            _ = scheduler.next(now: .milliseconds(0))
+            scheduler.finish(slot: 0, now: .milliseconds(milliseconds))
+        }
+        return scheduler
+    }
+
+    @Test("the service time is from the begin to the end of an execution")
+    func serviceTime() {
+        let scheduler = self.measured(milliseconds: 20)
+        #expect(scheduler.statistics.meanServiceTime == .milliseconds(20))
+        #expect(self.scheduler().statistics.meanServiceTime == .zero)
+    }
+
+    @Test(
+        "what takes longer than its budget is refused at once, what takes as long is accepted",
+        arguments: [(19, true), (20, false), (21, false)] as [(Int64, Bool)]
+    )
+    func serviceTooLong(budget: Int64, isRefused: Bool) {
+        var scheduler = self.measured(milliseconds: 20)
+        let refusal = self.admit(1, to: &scheduler, deadline: .milliseconds(budget))
+        if isRefused {
+            guard case .serviceTooLong(let service) = refusal else {
+                Issue.record("it was not refused: \(String(describing: refusal))")
+                return
+            }
+            #expect(service > .milliseconds(19) && service <= .milliseconds(20))
+        } else {
+            #expect(refusal == nil)
+        }
+    }
+
+    @Test("a budget of nothing is refused, also by a scheduler that has measured nothing")
+    func noBudget() {
+        var scheduler = self.scheduler()
+        let now = Moment.milliseconds(5)
+        #expect(self.admit(1, to: &scheduler, deadline: now, now: now) == .deadlinePassed)
+        let soon = now + .nanoseconds(1)
+        #expect(self.admit(1, to: &scheduler, deadline: soon, now: now) == nil)
+    }
+
+    @Test("what waits and what runs is counted in, shared among the executors", arguments: [1, 2])
+    func queueTooLong(slots: Int) {
+        var scheduler = self.measured(milliseconds: 20, slots: slots)
+        let start = Moment.milliseconds(0)
+        // Each executor has one, and as many wait.
+        for item in 0..<(2 * slots) {
+            #expect(self.admit(item, to: &scheduler, deadline: .milliseconds(1_000)) == nil)
+        }
+        for _ in 0..<slots { _ = scheduler.next(now: start) }
+        // In ten milliseconds those that run are half done: 10 + 20 + 20 are left.
+        let now = Moment.milliseconds(10)
+        func refusal(budget: Int64) -> Scheduler<Int>.Refusal? {
+            self.admit(9, to: &scheduler, deadline: now + .milliseconds(budget), now: now)
+        }
+        guard case .queueTooLong(let wait) = refusal(budget: 48) else {
+            Issue.record("48 ms are too little")
+            return
+        }
+        #expect(wait > .milliseconds(29) && wait <= .milliseconds(30))
+        #expect(refusal(budget: 51) == nil)
+    }
+
+    @Test("an executor that is free makes the queue no reason to refuse")
+    func freeExecutor() {
+        var scheduler = self.measured(milliseconds: 20, slots: 2)
+        _ = self.admit(1, to: &scheduler)
+        _ = scheduler.next(now: .milliseconds(0))
+        #expect(self.admit(2, to: &scheduler, deadline: .milliseconds(21)) == nil)
+        #expect(self.admit(3, to: &scheduler, deadline: .milliseconds(21)) != nil)
+    }
+
+    @Test("what can no longer be done in time when its turn comes is not begun")
+    func tooLateAtItsTurn() {
+        for (moment, isExpired) in [(80, false), (82, true)] as [(Int64, Bool)] {
+            var scheduler = self.measured(milliseconds: 20)
+            _ = self.admit(1, to: &scheduler, deadline: .milliseconds(101))
+            switch scheduler.next(now: .milliseconds(moment)) {
+            case .run: #expect(!isExpired)
+            case .expired: #expect(isExpired)
+            case .nothing: Issue.record("it is lost")
+            }
+        }
+    }
+
+    @Test("clients whose budgets are all too small do not have every request refused for ever")
+    func noRefusingLoop() {
+        var scheduler = self.measured(milliseconds: 500)
+        // The model is quick again, but nobody gives it the half second that it took before.
+        var executed = 0
+        for step in 0..<1_000 {
+            let now = Moment.milliseconds(Int64(step) * 20)
+            let deadline = now + .milliseconds(10)
+            guard self.admit(step, to: &scheduler, deadline: deadline, now: now) == nil,
+                case .run(_, let slot) = scheduler.next(now: now)
+            else { continue }
+            executed += 1
+            scheduler.finish(slot: slot, now: now + .milliseconds(1))
+        }
+        #expect(executed > 600)
+        #expect(scheduler.statistics.meanServiceTime < .milliseconds(2))
+    }
+
+    @Test("requests of a model that nobody has measured yet are accepted behind those of others")
+    func unmeasured() {
+        var scheduler = self.measured(milliseconds: 20)
+        #expect(self.admit(1, to: &scheduler, model: 1, deadline: .milliseconds(1)) == nil)
+        #expect(self.admit(2, to: &scheduler, model: 1, deadline: .milliseconds(1)) == nil)
+    }
+
+    @Test(
+        "the refused are asked back when an eighth of the queue will be free, within bounds",
+        arguments: [
+            (0, 16, .milliseconds(1)), (20, 1, .milliseconds(20)), (20, 16, .milliseconds(40)),
+            (20, 17, .milliseconds(40)), (20, 800, .seconds(1)),
+        ] as [(Int64, Int, Duration)]
+    )
+    func backoff(milliseconds: Int64, queueMax: Int, expected: Duration) {
+        var scheduler = self.measured(milliseconds: milliseconds, queueMax: queueMax)
+        _ = self.admit(0, to: &scheduler)
+        _ = scheduler.next(now: .milliseconds(0))
+        for item in 1...queueMax { #expect(self.admit(item, to: &scheduler) == nil) }
+        #expect(self.admit(0, to: &scheduler) == .queueFull(queueMax, backoff: expected))
+    }
+
+    @Test("the oldest execution is told, and when the first will have taken too long")
+    func oldest() {
+        var scheduler = self.scheduler(slots: 3, queueMax: 9)
+        #expect(scheduler.statistics.oldestStart == .never)
+        #expect(scheduler.statistics.stall == .never)
+        for item in 1...3 {
+            _ = self.admit(item, to: &scheduler)
+            _ = scheduler.next(now: .milliseconds(Int64(item) * 10))
+        }
+        #expect(scheduler.statistics.oldestStart == .milliseconds(10))
+        #expect(scheduler.statistics.stall == .milliseconds(1_510))
+        scheduler.finish(slot: 0, now: .milliseconds(40))
+        #expect(scheduler.statistics.oldestStart == .milliseconds(20))
+        // Its slot is used again.
+        _ = self.admit(4, to: &scheduler)
+        guard case .run(4, slot: 0) = scheduler.next(now: .milliseconds(50)) else {
+            Issue.record("slot 0 is free")
+            return
+        }
+        #expect(scheduler.statistics.oldestStart == .milliseconds(20))
+    }
+
+    @Test("a slow model is given four times what it takes, and one stall does not make that more")
+    func stallLimit() {
+        var scheduler = self.measured(milliseconds: 1_000)
+        func stall() -> Moment {
+            _ = self.admit(1, to: &scheduler)
+            _ = scheduler.next(now: .milliseconds(0))
+            return scheduler.statistics.stall
+        }
+        #expect(stall() == .milliseconds(4_000))
+        scheduler.finish(slot: 0, now: .milliseconds(3_600_000))
+        // It counted as one of four seconds.
+        #expect(stall() == .milliseconds(4 * (1_000 + 3_000 / 8)))
+    }
+
+    @Test("a waiting request can be given another link; it is then that link's alone")
+    func rename() {
+        var scheduler = self.scheduler(queueMax: 9)
+        for item in 1...3 { _ = self.admit(item, to: &scheduler, bytes: 1) }
+        scheduler.rename(self.key(2), to: self.key(2, peer: 7))
+        scheduler.rename(self.key(99), to: self.key(1, peer: 7))
+        #expect(scheduler.cancel(self.key(2)) == nil)
+        #expect(scheduler.cancelAll(of: .sample(1)) == [1, 3])
+        #expect(scheduler.cancelAll(of: .sample(7)) == [2])
+        #expect(scheduler.queuedBytes == 0)
+    }
 }
 
 extension PeerID {

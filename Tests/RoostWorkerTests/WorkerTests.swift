@@ -8,54 +8,13 @@ import ZeroMQ
 
 @Suite(.timeLimit(.minutes(1)))
 struct WorkerTests {
-    /// A worker without a broker, and peers that are connected to it.
-    private struct Scene {
-        let reactor: Reactor
-        let worker: Worker
-        let endpoint: Endpoint
-
-        /// A peer that has been greeted.
-        func greeted(_ peer: RawPeer, credit: UInt32 = 64) async throws -> HelloOK {
-            await peer.send(Hello(workerID: "w", incarnation: 7, wantCredit: credit))
-            return try await peer.next(HelloOK.self)
-        }
-    }
-
     private func withWorker(
         models: [LoadedModel] = [.identity()],
         configure: (inout WorkerConfiguration) -> Void = { _ in },
         peers count: Int = 1,
-        _ body: (Scene, [RawPeer]) async throws -> Void
+        _ body: (WorkerScene, [RawPeer]) async throws -> Void
     ) async throws {
-        var configuration = WorkerConfiguration(
-            id: "w",
-            listen: [try Endpoint("tcp://127.0.0.1:*")]
-        )
-        configure(&configuration)
-        let reactor = try Reactor()
-        let worker = Worker(configuration, models: models, on: reactor, incarnation: 7)
-        let scene = Scene(
-            reactor: reactor,
-            worker: worker,
-            endpoint: try await worker.start()
-        )
-        var peers: [RawPeer] = []
-        for _ in 0..<count {
-            let peer = RawPeer(on: reactor)
-            try await peer.connect(to: scene.endpoint)
-            peers.append(peer)
-        }
-        let outcome: Result<Void, any Error>
-        do {
-            outcome = .success(try await body(scene, peers))
-        } catch {
-            outcome = .failure(error)
-        }
-        for peer in peers { await peer.close() }
-        await worker.stop()
-        await worker.join()
-        reactor.stop()
-        try outcome.get()
+        try await WorkerScene.with(models: models, configure: configure, peers: count, body)
     }
 
     private func request(
@@ -698,38 +657,6 @@ struct WorkerTests {
                 )
                 return await !peers[2].isQuiet
             }
-        }
-    }
-}
-
-extension LoadedModel {
-    fileprivate static func identity(version: UInt32 = 1) -> LoadedModel {
-        LoadedModel(
-            name: "identity",
-            version: version,
-            engine: "fake 1",
-            session: FakeSession.identity()
-        )
-    }
-
-    fileprivate static func function(
-        _ name: String,
-        _ function: @escaping FakeSession.Function
-    ) -> LoadedModel {
-        let signature = FakeSession.identity().signature
-        return LoadedModel(
-            name: name,
-            version: 1,
-            engine: "fake 1",
-            session: FakeSession(signature, function: function)
-        )
-    }
-
-    /// An identity that waits at a gate.
-    fileprivate static func gated(_ gate: Gate) -> LoadedModel {
-        .function("gated") { (inputs) throws(EngineError) in
-            gate.pass()
-            return inputs
         }
     }
 }
