@@ -1,3 +1,4 @@
+import Glibc
 import RoostTestKit
 import RoostWire
 import Synchronization
@@ -16,6 +17,8 @@ struct WorkerPresenceTests {
 
     /// Runs `body` with a worker that registers with a broker which is only a socket.
     private func withBroker(
+        models: [LoadedModel] = [],
+        configure: (inout WorkerConfiguration) -> Void = { _ in },
         _ body: (_ broker: RawPeer, _ worker: Worker, _ events: () -> [Worker.Event]) async throws
             -> Void
     ) async throws {
@@ -23,8 +26,9 @@ struct WorkerPresenceTests {
         let broker = RawPeer(.router, on: reactor)
         var configuration = WorkerConfiguration(id: "w", listen: [try Endpoint("127.0.0.1:*")])
         configuration.brokers = [try await broker.bind(try Endpoint("127.0.0.1:*"))]
+        configure(&configuration)
         let events = Mutex<[Worker.Event]>([])
-        let worker = Worker(configuration, models: [], on: reactor, incarnation: 7) { event in
+        let worker = Worker(configuration, models: models, on: reactor, incarnation: 7) { event in
             events.withLock { $0.append(event) }
         }
         let outcome: Result<Void, any Error>
@@ -155,4 +159,132 @@ struct WorkerPresenceTests {
             #expect(types.contains(.drain))
         }
     }
+
+    // MARK: Executions that stand still
+
+    /// The next heartbeat in another state than `state`.
+    private func change(from state: WorkerRecord.State, _ broker: RawPeer) async throws -> Heartbeat
+    {
+        while true {
+            let received = try await broker.next()
+            guard received.header.type == .heartbeat else { continue }
+            let beat = try received.read(Heartbeat.self)
+            if beat.state != state { return beat }
+        }
+    }
+
+    private static let rareBeats = RegisterOK(
+        lease: .seconds(60),
+        heartbeatInterval: .seconds(50),
+        spread: .zero
+    )
+
+    @Test("a worker whose execution stands still says so at once, and again when that is over")
+    func stall() async throws {
+        let gate = Gate()
+        let model = LoadedModel.gated(gate)
+        try await self.withBroker(
+            models: [model],
+            configure: {
+                $0.stallLimit = .milliseconds(50)
+                $0.executors = 2
+            }
+        ) { broker, worker, events in
+            let first = try await self.register(broker)
+            // The next regular beat is far away.
+            await broker.send(Self.rareBeats, to: first.peer)
+            let client = RawPeer(on: await worker.reactor)
+            try await client.connect(to: await worker.record.endpoints[0])
+            await client.send(Hello(workerID: "w", incarnation: 7, wantCredit: 9))
+            _ = try await client.next(HelloOK.self)
+            let request = InferRequest(
+                model: "gated",
+                inputs: ["x": Tensor([1] as [Float], shape: [1])]
+            )
+            await client.send(request, .infer, requestID: 1)
+            let stalled = try await self.change(from: .ready, broker)
+            #expect(stalled.state == .degraded)
+            #expect(stalled.inFlight == 1)
+            #expect(stalled.progressAge >= .milliseconds(50))
+            // Another execution that ends does not make it good.
+            await client.send(request, .infer, requestID: 2)
+            try await gate.waitForArrivals(2)
+            gate.open(2)
+            for _ in 0..<2 { _ = try await client.next() }
+            let recovered = try await self.change(from: .degraded, broker)
+            #expect(recovered.state == .ready)
+            #expect(recovered.progress == 2)
+            #expect(events().contains(.recovered))
+            // And once more, when nothing was looked at meanwhile.
+            await client.send(request, .infer, requestID: 3)
+            #expect(try await self.change(from: .ready, broker).state == .degraded)
+            gate.open()
+            _ = try await client.next()
+            await client.close()
+        }
+    }
+
+    @Test("a draining worker stays draining, whatever stands still")
+    func stallWhileDraining() async throws {
+        let gate = Gate()
+        try await self.withBroker(
+            models: [.gated(gate)],
+            configure: { $0.stallLimit = .milliseconds(20) }
+        ) { broker, worker, events in
+            let first = try await self.register(broker)
+            await broker.send(Self.answer, to: first.peer)
+            let client = RawPeer(on: await worker.reactor)
+            try await client.connect(to: await worker.record.endpoints[0])
+            await client.send(Hello(workerID: "w", incarnation: 7, wantCredit: 9))
+            _ = try await client.next(HelloOK.self)
+            let request = InferRequest(
+                model: "gated",
+                inputs: ["x": Tensor([1] as [Float], shape: [1])]
+            )
+            await client.send(request, .infer, requestID: 1)
+            try await gate.waitForArrivals(1)
+            async let drained: Void = worker.drain()
+            #expect(try await self.change(from: .ready, broker).state == .draining)
+            try await eventually("it would have been found") {
+                await worker.pool.statistics.stall <= worker.now
+            }
+            for _ in 0..<10 {
+                await broker.send(HeartbeatAck(knownRevision: 1), to: first.peer)
+                let received = try await broker.next()
+                guard received.header.type == .heartbeat else { continue }
+                #expect(try received.read(Heartbeat.self).state == .draining)
+            }
+            #expect(!events().contains { if case .stalled = $0 { true } else { false } })
+            gate.open()
+            _ = try await client.next(GoAway.self)
+            _ = try await client.next()
+            await client.send(GoAway(reason: .draining))
+            await drained
+            await client.close()
+        }
+    }
+
+    #if DEBUG
+    @Test("in debug builds executions stand still while a test's file exists")
+    func hangFile() async throws {
+        let path = "/tmp/roost-hang-\(InstanceID.random())"
+        #expect(close(creat(path, 0o600)) == 0)
+        defer { unlink(path) }
+        try await WorkerScene.with(configure: {
+            $0.hangFile = path
+            $0.stallLimit = .milliseconds(20)
+        }) { scene, peers in
+            _ = try await scene.greeted(peers[0])
+            let request = InferRequest(
+                model: "identity",
+                inputs: ["x": Tensor([1] as [Float], shape: [1])]
+            )
+            await peers[0].send(request, .infer, requestID: 1)
+            try await eventually("it hangs") { await scene.worker.record.state == .degraded }
+            unlink(path)
+            #expect(try await peers[0].next().header.type == .result)
+            try await eventually("it is well") { await scene.worker.record.state == .ready }
+        }
+    }
+    #endif
 }

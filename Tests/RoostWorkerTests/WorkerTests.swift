@@ -329,6 +329,18 @@ struct WorkerTests {
         }
     }
 
+    @Test("the load tells how long executions take, once there was one")
+    func load() async throws {
+        try await self.withWorker(peers: 2) { scene, peers in
+            #expect(try await scene.greeted(peers[0]).load.serviceMicroseconds == 0)
+            await peers[0].send(self.request(), .infer, requestID: 1)
+            _ = try await peers[0].next()
+            #expect(try await scene.greeted(peers[1]).load.serviceMicroseconds > 0)
+            await peers[0].send(Ping())
+            #expect(try await peers[0].next(Pong.self).load.serviceMicroseconds > 0)
+        }
+    }
+
     // MARK: Admission
 
     @Test("as many requests are accepted as can run and wait; the next is refused as overloaded")
@@ -352,6 +364,7 @@ struct WorkerTests {
             #expect(header.requestID == 99)
             #expect(error.code == .overloaded)
             #expect(header.flags.contains([.notExecuted, .retryable]))
+            #expect(error.backoff >= .milliseconds(1) && error.backoff <= .seconds(1))
             gate.open(bound)
             for id in 1...bound {
                 let received = try await peers[id % 2].next()
@@ -408,6 +421,39 @@ struct WorkerTests {
             #expect(first.header.type == .result)
             try await isRefused(2)
             #expect(await scene.worker.pool.statistics.finished == 1)
+        }
+    }
+
+    @Test(
+        "a budget that the queue or the model uses up is refused at once; the first may be retried"
+    )
+    func budget() async throws {
+        let gate = Gate()
+        try await self.withWorker(models: [.gated(gate)]) { scene, peers in
+            _ = try await scene.greeted(peers[0])
+            // Executions of 20 ms at least.
+            for id in 1...20 as ClosedRange<UInt64> {
+                await peers[0].send(self.request(model: "gated"), .infer, requestID: id)
+                try await gate.waitForArrivals(1)
+                try await Task.sleep(for: .milliseconds(20))
+                gate.open()
+                _ = try await peers[0].next()
+            }
+            // One runs, ten wait.
+            for id in 21...31 as ClosedRange<UInt64> {
+                await peers[0].send(self.request(model: "gated"), .infer, requestID: id)
+            }
+            try await gate.waitForArrivals(1)
+            await peers[0].send(self.request(model: "gated"), .infer, requestID: 98, aux: 1_000)
+            await peers[0].send(self.request(model: "gated"), .infer, requestID: 99, aux: 60_000)
+            for (id, isRetryable) in [(98, false), (99, true)] as [(UInt64, Bool)] {
+                let (header, error) = try await self.error(peers[0])
+                #expect(header.requestID == id)
+                #expect(error.code == .deadlineExceeded)
+                #expect(header.flags.contains(.notExecuted))
+                #expect(header.flags.contains(.retryable) == isRetryable)
+            }
+            gate.open(11)
         }
     }
 
