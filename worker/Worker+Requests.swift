@@ -323,7 +323,7 @@ extension Worker {
     }
 
     /// What a client is told, and whether another worker might take the request.
-    private static func reply(
+    static func reply(
         to refusal: Scheduler<Job>.Refusal
     ) -> (ErrorReply, isRetryable: Bool) {
         switch refusal {

@@ -425,36 +425,26 @@ struct WorkerTests {
     }
 
     @Test(
-        "a budget that the queue or the model uses up is refused at once; the first may be retried"
+        "a refusal says why, when to come back, and whether another worker might take the request",
+        arguments: [
+            (.queueFull(3, backoff: .milliseconds(7)), .overloaded, 7, true),
+            (.bytesFull(3 << 20, backoff: .milliseconds(7)), .overloaded, 7, true),
+            (.queueTooLong(wait: .milliseconds(3)), .deadlineExceeded, 0, true),
+            (.serviceTooLong(.milliseconds(3)), .deadlineExceeded, 0, false),
+            (.deadlinePassed, .deadlineExceeded, 0, false),
+            (.draining, .draining, 0, true),
+        ] as [(Scheduler<Job>.Refusal, InferenceError.Code, Int, Bool)]
     )
-    func budget() async throws {
-        let gate = Gate()
-        try await self.withWorker(models: [.gated(gate)]) { scene, peers in
-            _ = try await scene.greeted(peers[0])
-            // Executions of 20 ms at least.
-            for id in 1...20 as ClosedRange<UInt64> {
-                await peers[0].send(self.request(model: "gated"), .infer, requestID: id)
-                try await gate.waitForArrivals(1)
-                try await Task.sleep(for: .milliseconds(20))
-                gate.open()
-                _ = try await peers[0].next()
-            }
-            // One runs, ten wait.
-            for id in 21...31 as ClosedRange<UInt64> {
-                await peers[0].send(self.request(model: "gated"), .infer, requestID: id)
-            }
-            try await gate.waitForArrivals(1)
-            await peers[0].send(self.request(model: "gated"), .infer, requestID: 98, aux: 1_000)
-            await peers[0].send(self.request(model: "gated"), .infer, requestID: 99, aux: 60_000)
-            for (id, isRetryable) in [(98, false), (99, true)] as [(UInt64, Bool)] {
-                let (header, error) = try await self.error(peers[0])
-                #expect(header.requestID == id)
-                #expect(error.code == .deadlineExceeded)
-                #expect(header.flags.contains(.notExecuted))
-                #expect(header.flags.contains(.retryable) == isRetryable)
-            }
-            gate.open(11)
-        }
+    func refusals(
+        refusal: Scheduler<Job>.Refusal,
+        code: InferenceError.Code,
+        backoff: Int,
+        isRetryable: Bool
+    ) {
+        let reply = Worker.reply(to: refusal)
+        #expect(reply.0.code == code)
+        #expect(reply.0.backoff == .milliseconds(backoff))
+        #expect(reply.isRetryable == isRetryable)
     }
 
     @Test("the longest budget that can be written is no trap")
