@@ -37,6 +37,7 @@ package actor Worker {
 
     var socket: Socket?
     var timer: Int?
+    private var localSocket: RuntimeDirectory.Bound?
     var record: WorkerRecord
     var brokerLinks: [BrokerLink] = []
     var clientLinks: [PeerID: ClientLink] = [:]
@@ -130,7 +131,8 @@ package actor Worker {
                 self.record.workerID += "-\(part)"
             }
             endpoint = try self.advertised(bound)
-            self.record.endpoints = [endpoint]
+            // The first is for everybody; clients that do not know the other do not look for it.
+            self.record.endpoints = [endpoint] + self.bindLocally(beside: bound)
             try Self.check(self.record.problems())
             try self.pool.start(threads: self.configuration.executors)
         } catch {
@@ -186,6 +188,9 @@ package actor Worker {
         pool.stop()
     }
 
+    /// Where clients reach it, the one for everybody first.
+    package var endpoints: [Endpoint] { self.record.endpoints }
+
     /// The name that brokers and clients know this worker by.
     package var id: String { self.record.workerID }
 
@@ -197,6 +202,8 @@ package actor Worker {
         for index in self.brokerLinks.indices { self.depart(index, linger: linger) }
         self.socket?.close(linger: answers)
         self.socket = nil
+        self.localSocket?.remove()
+        self.localSocket = nil
         self.timer.map(self.reactor.removeTimer)
         self.timer = nil
         self.clientLinks = [:]
@@ -282,6 +289,27 @@ package actor Worker {
             reason: error.description,
             option: "--listen"
         )
+    }
+
+    /// Binds the socket for clients of this machine, if that is wanted and works: they are served
+    /// over TCP as well.
+    private func bindLocally(beside bound: Endpoint) -> [Endpoint] {
+        guard let path = self.configuration.ipcDirectory, let socket, bound.path == nil else {
+            return []
+        }
+        do {
+            let directory = try RuntimeDirectory(path)
+            directory.removeStale()
+            let endpoint = try directory.endpoint(of: self.instance)
+            _ = try socket.bind(endpoint.address)
+            self.localSocket = RuntimeDirectory.Bound(endpoint)
+            return [endpoint]
+        } catch let error as RoostError {
+            self.observe(.noIPC(error.message))
+        } catch {
+            self.observe(.noIPC("\(error)"))
+        }
+        return []
     }
 
     private func advertised(_ bound: Endpoint) throws(RoostError) -> Endpoint {

@@ -29,6 +29,11 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         return Int(self.address[self.address.index(after: colon)...])
     }
 
+    /// The path of an endpoint of this machine (`ipc://`); `nil` for others.
+    package var path: String? {
+        self.address.hasPrefix("ipc://") ? String(self.address.dropFirst(6)) : nil
+    }
+
     /// Whether there is a `://`. Over bytes: records of whole fleets are decoded with this.
     private static func namesTransport(_ text: String) -> Bool {
         let bytes = text.utf8

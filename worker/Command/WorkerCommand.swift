@@ -78,11 +78,13 @@ struct WorkerCommand: ParsableCommand {
         requests.arm()
         await program.waitForBroker()
         let id = await program.worker.id
+        let ipc = await program.worker.endpoints.dropFirst().first?.address ?? "none"
         Output.standard.line("ready on \(program.endpoint)")
         logger.info(
             "ready",
             metadata: [
                 "endpoint": "\(program.endpoint)",
+                "ipc": "\(ipc)",
                 "id": "\(id)",
                 "models": "\(models.map { "\($0.name)/\($0.version)" }.joined(separator: ","))",
             ]

@@ -52,6 +52,19 @@ package struct WorkerOptions: ParsableArguments, Sendable {
 
     @Option(
         help: ArgumentHelp(
+            "Where the socket for clients of this machine is made, a directory of this user alone "
+                + "(default: $XDG_RUNTIME_DIR/roost, or /tmp/roost-UID).",
+            valueName: "path"
+        ),
+        completion: .directory
+    )
+    package var ipcDirectory: String?
+
+    @Flag(help: "Serve clients of this machine over TCP like all others.")
+    package var noIPC = false
+
+    @Option(
+        help: ArgumentHelp(
             "Threads for a single step of one execution (default: 1).",
             valueName: "count"
         )
@@ -103,10 +116,15 @@ package struct WorkerOptions: ParsableArguments, Sendable {
         if let drainLimit = try environment.value("drain-limit", flag: self.drainLimit) {
             configuration.drainLimit = drainLimit.duration
         }
+        if try !environment.value("no-ipc", flag: self.noIPC ? true : nil, default: false) {
+            configuration.ipcDirectory =
+                try environment.value("ipc-directory", flag: self.ipcDirectory)
+                ?? Self.defaultDirectory(environment)
+        }
         #if DEBUG
-            // ROOST_FAULT_HANG=FILE: executions stand still while FILE exists. For tests that need a
-            // worker whose executors hang while the process lives.
-            configuration.hangFile = environment.text("ROOST_FAULT_HANG")
+        // ROOST_FAULT_HANG=FILE: executions stand still while FILE exists. For tests that need a
+        // worker whose executors hang while the process lives.
+        configuration.hangFile = environment.text("ROOST_FAULT_HANG")
         #endif
         // Before models are loaded, which may take minutes.
         let problems = configuration.problems()
@@ -114,6 +132,16 @@ package struct WorkerOptions: ParsableArguments, Sendable {
             throw CommandError(.configuration, problems.joined(separator: "; "))
         }
         return configuration
+    }
+
+    /// The user's own runtime directory (XDG Base Directory Specification) if there is one: the
+    /// variable may be another user's that came along with `su`.
+    private static func defaultDirectory(_ environment: Environment) -> String {
+        var status = stat()
+        guard let runtime = environment.text("XDG_RUNTIME_DIR"), runtime.hasPrefix("/"),
+            stat(runtime, &status) == 0, status.st_uid == geteuid()
+        else { return "/tmp/roost-\(geteuid())" }
+        return runtime + "/roost"
     }
 
     /// How its models are loaded.
