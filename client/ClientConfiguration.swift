@@ -140,6 +140,7 @@ public struct WorkerStatus: Sendable, Hashable {
     public let id: String
     /// `ready`, `joining`, `draining`, `degraded` or `suspect`, as the broker says.
     public let state: String
+    /// Where this client reaches it; the one for everybody while there is no link.
     public let endpoint: String
     public let zone: String
     /// Whether this client's own link to it works.

@@ -187,7 +187,7 @@ extension Fleet {
             return WorkerStatus(
                 id: record.workerID,
                 state: "\(record.state)",
-                endpoint: record.endpoints.first?.address ?? "",
+                endpoint: (place?.endpoint ?? record.endpoints.first)?.address ?? "",
                 zone: record.zone,
                 isLinked: place?.link.isReady ?? false,
                 isEjected: place?.detector?.isEjected ?? false,

@@ -120,7 +120,7 @@ extension Fleet {
 
     private func connect(_ place: Place) {
         let record = place.link.record
-        guard let endpoint = record.endpoints.first else {
+        guard let endpoint = place.chooseEndpoint() else {
             self.lost(place)
             return
         }
@@ -153,6 +153,7 @@ extension Fleet {
     private func disconnect(_ place: Place) {
         guard let socket = place.socket else { return }
         self.placesBySlot[socket.slot] = nil
+        if place.endpoint?.path != nil { place.avoidsLocal = true }
         socket.close()
         place.socket = nil
         place.outbox = []

@@ -8,6 +8,10 @@ internal import ZeroMQ
 final class Place {
     var link: WorkerLink
     var socket: Socket?
+    /// Where the socket is connected, or was last.
+    var endpoint: Endpoint?
+    /// The worker's socket on this machine did not work: it is reached over TCP from now on.
+    var avoidsLocal = false
     /// Calls that are encoded and go out once this turn's jobs have run.
     var outbox: [Call] = []
     /// The hash of the worker's name.
@@ -42,6 +46,14 @@ final class Place {
     /// When something is due.
     var deadline: Moment {
         min(self.link.deadline, self.detector?.deadline ?? .never, self.overloadedUntil ?? .never)
+    }
+
+    /// Where to connect: over a socket of this machine if there is one that we may use.
+    func chooseEndpoint() -> Endpoint? {
+        let endpoints = self.link.record.endpoints
+        let local = self.avoidsLocal ? nil : endpoints.first(where: LocalSocket.isUsable)
+        self.endpoint = local ?? endpoints.first { $0.path == nil } ?? endpoints.first
+        return self.endpoint
     }
 
     /// Puts a call into the outbox and says how many are in it.
