@@ -44,6 +44,21 @@ public struct ClientConfiguration: Sendable {
     /// answer that comes first; `nil`: never. Of idempotent requests only.
     public var hedging: Hedging?
 
+    // MARK: Brokers
+
+    /// How many brokers are followed at once; all of them if there are fewer. Their lists are put
+    /// together, so with two a worker that one of them does not hear is still found. More cost each
+    /// broker more clients.
+    public var brokersWatched = 2
+    /// How many bytes the records of the workers may take, as they are sent: in one broker's list, in
+    /// all of them together, and in ``listFile``. A broker whose list is longer is left for the next.
+    public var listBytesMax = 64 << 20
+    /// A file where the last good list is kept, so that a client that starts while no broker answers
+    /// finds the workers of the time before; `nil` for none. It is written a few seconds after a
+    /// change, read once at the first call, and passed over if it is more than a day old. Clients of
+    /// the same brokers may share one.
+    public var listFile: String?
+
     public init() {}
 
     /// When a request is sent a second time for fear that it is stuck.
@@ -89,6 +104,9 @@ public struct ClientConfiguration: Sendable {
                 problems.append("the hedging's delayMin must be positive")
             }
         }
+        if self.brokersWatched < 1 { problems.append("brokersWatched must be at least 1") }
+        if self.listBytesMax < 1 { problems.append("listBytesMax must be at least 1") }
+        if self.listFile?.isEmpty == true { problems.append("listFile must not be empty") }
         return problems + (self.outlierDetection?.problems() ?? [])
     }
 }
@@ -130,6 +148,20 @@ public struct InferenceResult: Sendable {
     public let wasHedge: Bool
 }
 
+/// A broker as this client sees it.
+public struct BrokerStatus: Sendable, Hashable {
+    public let endpoint: String
+    /// Whether its list is followed, and it answers. A client follows
+    /// ``ClientConfiguration/brokersWatched`` of them, and others in the place of lost ones.
+    public let isWatched: Bool
+    /// Whether its list names all of its workers: not so just after its start.
+    public let isComplete: Bool
+    /// How often it was lost, or asked in vain, since it last answered.
+    public let failures: Int
+    /// How many workers it lists, if it is watched.
+    public let workers: Int
+}
+
 /// A worker as this client sees it.
 public struct WorkerStatus: Sendable, Hashable {
     /// One version of a model that it serves.
@@ -138,11 +170,14 @@ public struct WorkerStatus: Sendable, Hashable {
         public let version: Int
     }
     public let id: String
-    /// `ready`, `joining`, `draining`, `degraded` or `suspect`, as the broker says.
+    /// `ready`, `joining`, `draining`, `degraded` or `suspect`, as the brokers say together.
     public let state: String
     /// Where this client reaches it; the one for everybody while there is no link.
     public let endpoint: String
     public let zone: String
+    /// Whether a broker that answers now lists it. If not, it is known from before the brokers were
+    /// lost, or from the file of an earlier client.
+    public let isConfirmed: Bool
     /// Whether this client's own link to it works.
     public let isLinked: Bool
     /// Whether it is left alone for a while because its answers failed.

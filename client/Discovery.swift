@@ -1,41 +1,64 @@
 internal import RoostWire
 
-/// What the broker says of the fleet: watches it, keeps the list when it is away, and tries the
-/// next broker when one is lost.
+/// What the brokers say of the fleet, together: watches some of them, keeps the list when they are
+/// away, and tries the next one when one is lost.
 ///
-/// A value: the owner opens and closes the socket, sends what it is told to, and reports back.
+/// A value: the owner opens and closes the sockets, sends what it is told to, and reports back.
 ///
-/// ```
-/// waiting --time--> asking (WATCH sent) --SNAPSHOT--> watching --silence, loss--> waiting
-/// ```
+/// Brokers know nothing of each other. What holds is worked out from what each has said:
 ///
-/// A fresh link asks for what followed the list that is there already; a broker that still has
-/// that very list answers with an empty DELTA, any other with a SNAPSHOT.
+/// - A worker is listed as long as any watched broker lists it. Of its records the one of the highest
+///   incarnation holds, and of those the one of the highest revision.
+/// - Its state is what it says of itself to any broker that hears it: SUSPECT only means that one
+///   broker does not. Who drains does so until its next incarnation.
+/// - A worker that says good-bye to one broker is gone, whatever the others still list: that
+///   incarnation is not listed again for ``goodbyeKept``.
+/// - The last word of a broker that was lost, and of the file of an earlier process, counts as long
+///   as no broker answers with a complete list. After that a worker that no broker lists is removed
+///   from the list; whether it is still used is decided by the client's own link to it.
+///
+/// Thus the order in which the brokers' messages come makes no difference to what they amount to.
 struct Discovery: Sendable {
     enum Action: Hashable, Sendable {
-        /// Open a fresh socket to that broker and send WATCH as its first message.
-        case connect(Endpoint, Watch)
+        /// Open a fresh socket to that broker and send WATCH as its first message. Several brokers
+        /// are watched at once: each watch has its number.
+        case connect(Int, Endpoint, Watch)
         /// Send WATCH on the open socket: the list must come anew.
-        case watch(Watch)
-        case credit(UInt32)
-        case ping
-        case disconnect
+        case watch(Int, Watch)
+        case credit(Int, UInt32)
+        case ping(Int)
+        case disconnect(Int)
         /// A worker is new or changed.
         case upsert(WorkerRecord)
-        /// The broker no longer lists a worker.
+        /// No broker lists the worker any more.
         case remove(WorkerRecord, Delta.Removal.Why)
-        /// The list has arrived, or has become complete.
+        /// A broker has answered: its list has arrived, or is still the one that is there.
         case listed
+        /// The list is good and has changed: keep it for the next start.
+        case save
     }
 
-    private enum State: Hashable, Sendable {
-        case waiting(until: Moment)
-        case asking(until: Moment)
-        case watching(heard: Moment, nextPing: Moment)
-        case stopped
+    /// What lists may hold: each broker's, and all of them together.
+    struct Limits: Sendable {
+        var workersMax = WireLimits.workersMax
+        /// What the records may take as they are sent; in memory it is several times as much.
+        var bytesMax = 64 << 20
     }
 
-    /// A broker answers WATCH within this time.
+    /// A broker as this client sees it.
+    struct Broker: Hashable, Sendable {
+        let endpoint: Endpoint
+        /// Whether it is watched, and answers.
+        var isLive = false
+        /// Whether its list names every worker that it knows of.
+        var isComplete = false
+        /// How often it was lost or gave no answer since it last answered.
+        var failures = 0
+        /// How many workers it lists.
+        var workers = 0
+    }
+
+    /// A broker answers WATCH within this time, and sends the next part of a list.
     static let answerLimit: Duration = .seconds(2)
     /// How often a silent broker is asked for a sign of life.
     static let pingInterval: Duration = .seconds(1)
@@ -43,212 +66,456 @@ struct Discovery: Sendable {
     static let silenceLimit: Duration = .seconds(3)
     /// How many messages the broker may send ahead.
     static let credit: UInt32 = 64
+    /// A broker that is lost is asked again, or the next one in its place, at a random moment of
+    /// this time or later (PROTOCOL, §1.6: a broker's clients come back all at once).
+    static let spread: Duration = .milliseconds(500)
+    /// A link that has worked for this long makes the back-off start anew (PROTOCOL, §1.4).
+    static let healthyAfter: Duration = .seconds(30)
+    /// The shortest time between two lists that are asked for because digests differ; it doubles,
+    /// up to 16 minutes, as long as they go on to differ.
+    static let repairInterval: Duration = .seconds(30)
+    /// For how long an incarnation that has said good-bye is not listed again, as brokers do
+    /// (PROTOCOL, §1.4, tombstones).
+    static let goodbyeKept: Duration = .seconds(60)
+    /// How many such good-byes are remembered; the oldest ones go first.
+    static let goodbyesMax = 10_000
+    /// The shortest time between two savings of a list that changes.
+    static let saveInterval: Duration = .seconds(5)
+    /// A list that does not change is saved this often, lest it be taken for an old one.
+    static let resaveInterval: Duration = .seconds(3_600)
+
+    private struct Goodbye {
+        let workerID: String
+        let incarnation: UInt64
+        let until: Moment
+    }
 
     private let brokers: [Endpoint]
-    private var current = 0
-    private var state: State
-    private var backoff = Backoff()
-    private var credit: UInt32 = 0
+    private let limits: Limits
+    private var watches: [BrokerWatch]
+    /// Of each broker, how often it failed in a row.
+    private var failures: [Int]
+    /// What was known of workers that no broker has confirmed or denied since: the lists of brokers
+    /// that were lost, and the saved one. Empty once a broker has answered with a complete list.
+    private var remembered: [String: WorkerRecord] = [:]
+    /// The incarnations that have said good-bye, and the order in which that is forgotten.
+    private var goodbyes: [String: UInt64] = [:]
+    private var goodbyeOrder = Ring<Goodbye>()
+    /// What the records of all workers take.
+    private var bytes = 0
+    /// Which watches counted how when the list was last worked out.
+    private var standing: [Standing]
 
-    private var epoch: UInt64 = 0
-    private var sequence: UInt64 = 0
-    /// The parts of a list that is still arriving.
-    private var arriving: [WorkerRecord] = []
-    private var nextPart: UInt32 = 0
-    /// The list was asked for anew on this link: what was sent before that is passed over.
-    private var isAskedAnew = false
+    private let savesList: Bool
+    private var mustSave = false
+    private var saved: Moment?
 
-    /// The fleet as last heard, by worker id.
+    /// The fleet as the brokers say together, by worker id.
     private(set) var records: [String: WorkerRecord] = [:]
-    /// Whether any list has arrived since the start.
-    private(set) var hasList = false
     /// Whether any worker has ever been listed.
     private(set) var hasFoundWorkers = false
-    /// Whether the list names every worker that the broker knows of; not so from a broker that
-    /// has just been started.
-    private(set) var isComplete = false
 
-    /// - Precondition: there is a broker at least.
-    init(brokers: [Endpoint], now: Moment) {
+    /// - Parameters:
+    ///   - brokers: at least one, in the order in which they are tried.
+    ///   - watched: how many are followed at once.
+    ///   - savesList: whether ``Action/save`` is wanted.
+    init(
+        brokers: [Endpoint],
+        watched: Int = 2,
+        limits: Limits = Limits(),
+        savesList: Bool = false,
+        now: Moment
+    ) {
         precondition(!brokers.isEmpty, "discovery needs a broker")
+        precondition(watched > 0, "discovery needs to watch a broker")
         self.brokers = brokers
-        self.state = .waiting(until: now)
+        self.limits = limits
+        self.savesList = savesList
+        self.failures = Array(repeating: 0, count: brokers.count)
+        self.watches = (0..<min(watched, brokers.count)).map {
+            BrokerWatch(broker: $0, limits: limits, now: now)
+        }
+        self.standing = self.watches.map { _ in .away }
     }
+
+    /// How many brokers are watched at once.
+    var watchCount: Int { self.watches.count }
 
     /// When ``tick(now:jitter:)`` is due.
     var deadline: Moment {
-        switch self.state {
-        case .waiting(let until), .asking(let until): until
-        case .watching(let heard, let nextPing): min(heard + Self.silenceLimit, nextPing)
-        case .stopped: .never
+        var deadline = min(self.goodbyeOrder.first?.until ?? .never, self.saveDeadline)
+        for watch in self.watches { deadline = min(deadline, watch.deadline) }
+        return deadline
+    }
+
+    /// Whether any broker is watched and answers.
+    var isWatching: Bool { self.watches.contains { $0.isLive } }
+
+    /// Whether any broker's list has arrived since the start.
+    var hasList: Bool { self.watches.contains { $0.hasList } }
+
+    /// Whether each watch has heard from a broker or tried one in vain: before that, workers may be
+    /// missing that only one of the brokers knows.
+    var isSettled: Bool { self.watches.allSatisfy { $0.isSettled } }
+
+    /// Whether the list names every worker that the brokers know of; not so before they have
+    /// answered, and not of brokers that have just been started.
+    var isComplete: Bool {
+        guard self.isSettled else { return false }
+        guard self.isWatching else { return self.watches.contains { $0.isComplete } }
+        return self.hasLiveList
+    }
+
+    /// The brokers that are asked now, in words.
+    var broker: String {
+        self.watches.map { self.brokers[$0.broker].address }.joined(separator: ", ")
+    }
+
+    /// All brokers, in the order that was given.
+    var brokerList: [Broker] {
+        var list = zip(self.brokers, self.failures).map { Broker(endpoint: $0, failures: $1) }
+        for watch in self.watches where watch.isLive {
+            list[watch.broker].isLive = true
+            list[watch.broker].isComplete = watch.isComplete
+            list[watch.broker].workers = watch.view.count
         }
+        return list
     }
 
-    var isWatching: Bool {
-        if case .watching = self.state { true } else { false }
+    /// Whether a broker that answers now lists the worker.
+    func isListed(_ workerID: String) -> Bool {
+        self.watches.contains { $0.isLive && $0.view.entries[workerID] != nil }
     }
 
-    /// The broker that is asked now.
-    var broker: Endpoint { self.brokers[self.current % self.brokers.count] }
+    /// Whether a broker that answers now lists the worker and hears it.
+    func isHeard(_ workerID: String) -> Bool {
+        self.isListed(workerID) && self.records[workerID].map { $0.state != .suspect } ?? false
+    }
+
+    // MARK: Events
 
     /// Time has passed.
     mutating func tick(now: Moment, jitter: Double) -> [Action] {
-        guard now >= self.deadline else { return [] }
-        switch self.state {
-        case .waiting:
-            self.state = .asking(until: now + Self.answerLimit)
-            return [.connect(self.broker, self.question())]
-        case .asking:
-            return self.lost(now: now, jitter: jitter)
-        case .watching(let heard, _):
-            if now - heard >= Self.silenceLimit { return self.lost(now: now, jitter: jitter) }
-            self.state = .watching(heard: heard, nextPing: now + Self.pingInterval)
-            return [.ping]
-        case .stopped:
-            return []
+        var actions: [Action] = []
+        for number in self.watches.indices where self.watches[number].deadline <= now {
+            let asked = self.watches[number].broker
+            let next = self.next(for: number)
+            let done = self.watches[number].tick(now: now, jitter: jitter, next: next)
+            if done.contains(.disconnect) { self.failures[asked] += 1 }
+            actions += self.addressed(done, number)
         }
-    }
-
-    /// The link was lost, or the broker broke the protocol. The list stays.
-    mutating func lost(now: Moment, jitter: Double) -> [Action] {
-        guard self.state != .stopped else { return [] }
-        self.current += 1
-        self.state = .waiting(until: now + self.backoff.next(jitter: jitter))
-        return [.disconnect]
-    }
-
-    /// Any message has come.
-    mutating func heard(now: Moment) {
-        if case .watching(_, let nextPing) = self.state {
-            self.state = .watching(heard: now, nextPing: nextPing)
+        var returned: [String] = []
+        while let first = self.goodbyeOrder.first, first.until <= now {
+            _ = self.goodbyeOrder.popFirst()
+            // A later good-bye has a place of its own in the order.
+            guard self.goodbyes[first.workerID] == first.incarnation else { continue }
+            self.goodbyes[first.workerID] = nil
+            returned.append(first.workerID)
         }
+        actions += self.refresh(returned)
+        return actions + self.save(now: now)
     }
 
-    mutating func stop() { self.state = .stopped }
+    /// A link was lost, or the broker broke the protocol. The list stays.
+    mutating func lost(_ number: Int, now: Moment, jitter: Double) -> [Action] {
+        let asked = self.watches[number].broker
+        let next = self.next(for: number)
+        let done = self.watches[number].lost(now: now, jitter: jitter, next: next)
+        if !done.isEmpty { self.failures[asked] += 1 }
+        return self.addressed(done, number) + self.refresh([])
+    }
 
-    /// A part of the list has come.
+    /// Any message has come from a broker.
+    mutating func heard(_ number: Int, now: Moment) { self.watches[number].heard(now: now) }
+
+    mutating func stop() {
+        for number in self.watches.indices { self.watches[number].stop() }
+        self.goodbyeOrder = Ring()
+        self.mustSave = false
+        self.saved = .never
+    }
+
+    /// A part of a broker's list has come.
     ///
-    /// Throws if the list is longer than lists are: it is not kept, and the broker is to be left.
+    /// Throws if the list is longer than lists are, or makes all of them so: it is not kept, and the
+    /// broker is to be left.
     mutating func received(
         _ snapshot: Snapshot,
+        from number: Int,
         epoch: UInt64,
         now: Moment
     ) throws(WireError) -> [Action] {
-        var actions = self.spend()
-        if snapshot.part == 0 {
-            self.arriving = []
-            self.nextPart = 0
-            self.isAskedAnew = false
-        }
-        guard !self.isAskedAnew else { return actions }
-        guard snapshot.part == self.nextPart else { return actions + [.watch(self.anew())] }
-        guard self.arriving.count + snapshot.records.count <= WireLimits.workersMax else {
-            self.arriving = []
+        let before = snapshot.part + 1 == snapshot.parts ? self : nil
+        let news = try self.watches[number].received(snapshot, epoch: epoch, now: now)
+        let actions = self.apply(news, from: number, now: now)
+        guard self.records.count <= self.limits.workersMax, self.bytes <= self.limits.bytesMax
+        else {
+            if let before { self = before }
             throw WireError(.tooLong)
         }
-        self.arriving += snapshot.records
-        self.nextPart += 1
-        guard self.nextPart == snapshot.parts else { return actions }
-        // A complete list replaces what is there; another one adds to it.
-        if !snapshot.complete { try self.checkRoom(for: self.arriving) }
-        self.answered(now: now)
-        self.epoch = epoch
-        self.sequence = snapshot.sequence
-        self.hasList = true
-        self.isComplete = snapshot.complete
-        let list = self.arriving
-        self.arriving = []
-        for record in list { actions += self.upsert(record) }
-        if snapshot.complete {
-            let listed = Set(list.map(\.workerID))
-            for record in self.records.values where !listed.contains(record.workerID) {
-                self.records[record.workerID] = nil
-                // An absence is no proof of death: who is linked decides by the link.
-                actions.append(.remove(record, .expired))
-            }
-        }
-        actions.append(.listed)
         return actions
     }
 
-    /// A change has come, or word that there was none.
+    /// A change has come from a broker, or word that there was none.
     ///
-    /// Throws if there would be more workers than a broker lists: nothing is changed.
+    /// Throws if there would be more workers than lists have: nothing is changed.
     mutating func received(
         _ delta: Delta,
+        from number: Int,
         epoch: UInt64,
         now: Moment
     ) throws(WireError) -> [Action] {
-        var actions = self.spend()
-        guard !self.isAskedAnew else { return actions }
-        guard epoch == self.epoch, delta.previous == self.sequence else {
-            return actions + [.watch(self.anew())]
+        let room = Room(for: delta.upserts) { self.records[$0]?.wireBytes }
+        guard self.records.count + room.count <= self.limits.workersMax,
+            self.bytes + room.bytes <= self.limits.bytesMax
+        else { throw WireError(.tooLong) }
+        let news = try self.watches[number].received(delta, epoch: epoch, now: now)
+        return self.apply(news, from: number, now: now)
+    }
+
+    /// What a broker's list amounts to has come.
+    mutating func received(
+        _ digest: Digest,
+        from number: Int,
+        epoch: UInt64,
+        now: Moment
+    ) -> [Action] {
+        self.addressed(self.watches[number].received(digest, epoch: epoch, now: now), number)
+    }
+
+    /// The list of an earlier process has been read. It serves until a broker answers with a
+    /// complete list.
+    mutating func remember(_ saved: [WorkerRecord]) -> [Action] {
+        guard !self.hasLiveList else { return [] }
+        let room = Room(for: saved) { self.records[$0]?.wireBytes }
+        guard self.records.count + room.count <= self.limits.workersMax,
+            self.bytes + room.bytes <= self.limits.bytesMax
+        else { return [] }  // Brokers that are starting have named that many already.
+        for record in saved { self.keep(record) }
+        return self.refresh(saved.map(\.workerID))
+    }
+
+    // MARK: Brokers
+
+    private func addressed(_ actions: [BrokerWatch.Action], _ number: Int) -> [Action] {
+        actions.map { action in
+            switch action {
+            case .connect(let broker, let watch): .connect(number, self.brokers[broker], watch)
+            case .watch(let watch): .watch(number, watch)
+            case .credit(let messages): .credit(number, messages)
+            case .ping: .ping(number)
+            case .disconnect: .disconnect(number)
+            }
         }
-        try self.checkRoom(for: delta.upserts)
-        if case .asking = self.state {
-            self.answered(now: now)
-            actions.append(.listed)
+    }
+
+    /// The broker that comes after the one that is watched: one that no other watch has.
+    private func next(for number: Int) -> Int {
+        var next = self.watches[number].broker
+        repeat {
+            next = (next + 1) % self.brokers.count
+        } while self.watches.indices.contains { $0 != number && self.watches[$0].broker == next }
+        return next
+    }
+
+    // MARK: The list
+
+    /// How a watch counts when the list is worked out.
+    private enum Standing: Hashable {
+        /// What it lists is listed.
+        case live
+        /// It has no link, and its last word counts since nobody knows better.
+        case away
+        /// It has no link, and others know better: it only adds to what is known of those they list.
+        case overruled
+    }
+
+    /// Whether a broker answers with a complete list.
+    private var hasLiveList: Bool { self.watches.contains { $0.isLive && $0.isComplete } }
+
+    private mutating func apply(
+        _ news: BrokerWatch.News,
+        from number: Int,
+        now: Moment
+    ) -> [Action] {
+        var actions = self.addressed(news.actions, number)
+        if news.isAnswer { self.failures[self.watches[number].broker] = 0 }
+        if news.isList, !self.watches[number].isComplete, !self.hasLiveList {
+            // A list of a broker that has just been started adds and does not remove.
+            for record in news.missing { self.keep(record) }
         }
-        self.sequence = delta.sequence
-        for record in delta.upserts { actions += self.upsert(record) }
-        for removal in delta.removals {
-            guard let record = self.records[removal.workerID],
-                record.incarnation <= removal.incarnation
-            else { continue }
-            self.records[removal.workerID] = nil
-            actions.append(.remove(record, removal.why))
+        var reasons: [String: Delta.Removal.Why] = [:]
+        for removal in news.removals {
+            reasons[removal.workerID] = removal.why
+            if removal.why == .deregistered { self.sayGoodbye(removal, now: now) }
+            if let known = self.remembered[removal.workerID],
+                known.incarnation <= removal.incarnation
+            {
+                self.remembered[removal.workerID] = nil
+            }
+        }
+        actions += self.refresh(news.workerIDs, reasons)
+        if news.isAnswer { actions.append(.listed) }
+        return actions + self.save(now: now)
+    }
+
+    private mutating func keep(_ record: WorkerRecord) {
+        if let known = self.remembered[record.workerID] {
+            guard (known.incarnation, known.revision) <= (record.incarnation, record.revision)
+            else { return }
+        }
+        self.remembered[record.workerID] = record
+    }
+
+    private mutating func sayGoodbye(_ removal: Delta.Removal, now: Moment) {
+        if let known = self.goodbyes[removal.workerID], known >= removal.incarnation { return }
+        self.goodbyes[removal.workerID] = removal.incarnation
+        self.goodbyeOrder.append(
+            Goodbye(
+                workerID: removal.workerID,
+                incarnation: removal.incarnation,
+                until: now + Self.goodbyeKept
+            )
+        )
+        guard self.goodbyeOrder.count > Self.goodbyesMax else { return }
+        guard let oldest = self.goodbyeOrder.popFirst() else { return }
+        if self.goodbyes[oldest.workerID] == oldest.incarnation {
+            self.goodbyes[oldest.workerID] = nil
+        }
+    }
+
+    /// Works out the list for those workers; for all of them if other watches count than before.
+    private mutating func refresh(
+        _ workerIDs: [String],
+        _ reasons: [String: Delta.Removal.Why] = [:]
+    ) -> [Action] {
+        let hasLiveList = self.hasLiveList
+        let standing = self.watches.map { watch -> Standing in
+            watch.isLive ? .live : hasLiveList ? .overruled : .away
+        }
+        let isOther = standing != self.standing || (hasLiveList && !self.remembered.isEmpty)
+        self.standing = standing
+        if hasLiveList { self.remembered = [:] }
+        var actions: [Action] = []
+        for id in workerIDs { self.refresh(id, standing, reasons[id]).map { actions.append($0) } }
+        guard isOther else { return actions }
+        // Whose record differs now is most often nobody, so only those are put in order.
+        var changed = self.records.keys.filter {
+            self.resolved($0, standing) != self.records[$0]
+        }
+        for watch in self.watches {
+            for id in watch.view.entries.keys where self.records[id] == nil {
+                changed.append(id)
+            }
+        }
+        for id in changed.sorted() {
+            self.refresh(id, standing, nil).map { actions.append($0) }
         }
         return actions
     }
 
-    /// The broker has answered WATCH.
-    private mutating func answered(now: Moment) {
-        self.state = .watching(heard: now, nextPing: now + Self.pingInterval)
-        self.backoff.reset()
-    }
-
-    private func checkRoom(for records: [WorkerRecord]) throws(WireError) {
-        let new = records.count { self.records[$0.workerID] == nil }
-        guard self.records.count + new <= WireLimits.workersMax else { throw WireError(.tooLong) }
-    }
-
-    private mutating func upsert(_ record: WorkerRecord) -> [Action] {
-        if let known = self.records[record.workerID] {
-            guard record.incarnation >= known.incarnation, record != known else { return [] }
+    private mutating func refresh(
+        _ id: String,
+        _ standing: [Standing],
+        _ reason: Delta.Removal.Why?
+    ) -> Action? {
+        let before = self.records[id]
+        let after = self.resolved(id, standing)
+        guard before != after else { return nil }
+        self.records[id] = after
+        self.bytes += (after?.wireBytes ?? 0) - (before?.wireBytes ?? 0)
+        self.mustSave = true
+        if let after {
+            self.hasFoundWorkers = true
+            return .upsert(after)
         }
-        self.records[record.workerID] = record
-        self.hasFoundWorkers = true
-        return [.upsert(record)]
+        return before.map { record in
+            let isGone = self.goodbyes[id].map { record.incarnation <= $0 } ?? false
+            // An absence is no proof of death: who is linked decides by the link.
+            return .remove(record, isGone ? .deregistered : reason ?? .expired)
+        }
     }
 
-    /// A message took one credit; half of them are given back at a time.
-    private mutating func spend() -> [Action] {
-        self.credit -= min(self.credit, 1)
-        guard self.credit < Self.credit / 2 else { return [] }
-        let grant = Self.credit - self.credit
-        self.credit = Self.credit
-        return [.credit(grant)]
+    /// What is known of a worker, if it is listed at all.
+    private func resolved(_ id: String, _ standing: [Standing]) -> WorkerRecord? {
+        var sources: [(record: WorkerRecord, isLive: Bool)] = []
+        var isListed = false
+        func add(_ record: WorkerRecord, _ standing: Standing) {
+            if let gone = self.goodbyes[id], record.incarnation <= gone { return }
+            sources.append((record, standing == .live))
+            isListed = isListed || standing != .overruled
+        }
+        for (watch, standing) in zip(self.watches, standing) {
+            if let entry = watch.view.entries[id] { add(entry.record, standing) }
+        }
+        if let record = self.remembered[id] { add(record, .away) }
+        guard isListed, var best = sources.first else { return nil }
+        for source in sources.dropFirst() {
+            let (one, other) = (source.record, best.record)
+            let isNewer =
+                (one.incarnation, one.revision) != (other.incarnation, other.revision)
+                ? (other.incarnation, other.revision) < (one.incarnation, one.revision)
+                : source.isLive && !best.isLive
+            if isNewer { best = source }
+        }
+        sources.removeAll { $0.record.incarnation != best.record.incarnation }
+        var record = best.record
+        record.state = Self.state(of: sources)
+        return record
     }
 
-    /// The first question on a fresh link: what followed the list that is there. One that lacks
-    /// workers is asked for as a whole, since nothing may have followed it.
-    private mutating func question() -> Watch {
-        self.forgetArriving()
-        guard self.hasList, self.isComplete else { return Watch(credit: Self.credit) }
-        return Watch(epoch: self.epoch, sequence: self.sequence, credit: Self.credit)
+    /// The state of an incarnation of which several brokers tell.
+    private static func state(
+        of sources: [(record: WorkerRecord, isLive: Bool)]
+    ) -> WorkerRecord.State {
+        // Draining ends with the incarnation only.
+        if sources.contains(where: { $0.record.state == .draining }) { return .draining }
+        // What brokers say now counts more than what was said before they were lost.
+        let hasLive = sources.contains { $0.isLive }
+        var state = WorkerRecord.State.suspect
+        var revision: UInt64 = 0
+        for (record, isLive) in sources where isLive == hasLive && record.state != .suspect {
+            // Of one revision: READY follows JOINING, and who is slow for one is slow.
+            guard
+                state == .suspect
+                    || (revision, state.caution) < (record.revision, record.state.caution)
+            else { continue }
+            state = record.state
+            revision = record.revision
+        }
+        return state
     }
 
-    /// Something was missed: the whole list again.
-    private mutating func anew() -> Watch {
-        self.forgetArriving()
-        self.isAskedAnew = true
-        return Watch(credit: Self.credit)
+    // MARK: Saving
+
+    private var saveDeadline: Moment {
+        guard self.savesList, self.hasLiveList, !self.records.isEmpty else { return .never }
+        guard let saved else { return .never }
+        return saved + (self.mustSave ? Self.saveInterval : Self.resaveInterval)
     }
 
-    private mutating func forgetArriving() {
-        self.credit = Self.credit
-        self.arriving = []
-        self.nextPart = 0
-        self.isAskedAnew = false
+    /// A list that a broker has confirmed as complete is kept; an empty one helps nobody to start.
+    private mutating func save(now: Moment) -> [Action] {
+        guard self.savesList, self.hasLiveList, !self.records.isEmpty else { return [] }
+        if let saved {
+            let interval = self.mustSave ? Self.saveInterval : Self.resaveInterval
+            guard now >= saved + interval else { return [] }
+        }
+        self.saved = now
+        self.mustSave = false
+        return [.save]
+    }
+}
+
+extension WorkerRecord.State {
+    /// Of two states of one revision the one of the higher number holds.
+    fileprivate var caution: Int {
+        switch self {
+        case .suspect: 0
+        case .joining: 1
+        case .ready: 2
+        case .degraded: 3
+        case .draining: 4
+        }
     }
 }

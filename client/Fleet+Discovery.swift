@@ -1,32 +1,37 @@
 internal import RoostWire
 internal import ZeroMQ
 
-// The broker's link, driven by Discovery, and what its news mean for the workers' links.
+// The brokers' links, driven by Discovery, and what their news mean for the workers' links.
+
+/// The socket to a broker that is watched.
+struct BrokerLink {
+    var socket: Socket?
+    var sequence = LinkSequence()
+}
 
 extension Fleet {
     func perform(_ actions: [Discovery.Action]) {
         for action in actions {
             switch action {
-            case .connect(let endpoint, let watch): self.connect(endpoint, watch)
-            case .watch(let watch): self.sendToBroker(watch)
-            case .credit(let messages): self.sendToBroker(Credit(messages: messages))
-            case .ping: self.sendToBroker(Ping())
-            case .disconnect:
-                self.brokerSocket?.close()
-                self.brokerSocket = nil
+            case .connect(let number, let endpoint, let watch):
+                self.connect(number, endpoint, watch)
+            case .watch(let number, let watch): self.send(watch, toBroker: number)
+            case .credit(let number, let messages):
+                self.send(Credit(messages: messages), toBroker: number)
+            case .ping(let number): self.send(Ping(), toBroker: number)
+            case .disconnect(let number): self.disconnectBroker(number)
             case .upsert(let record): self.upsert(record)
             case .remove(let record, let why): self.remove(record, why)
             case .listed: self.listed()
+            case .save: self.saveList()
             }
         }
         self.relinkIfDue(now: self.now)
         if !actions.isEmpty { self.wake(by: self.discovery.deadline) }
     }
 
-    private func connect(_ endpoint: Endpoint, _ watch: Watch) {
-        self.brokerSocket?.close()
-        self.brokerSocket = nil
-        self.brokerSequence = LinkSequence()
+    private func connect(_ number: Int, _ endpoint: Endpoint, _ watch: Watch) {
+        self.disconnectBroker(number)
         do {
             let socket = try Socket(
                 .dealer,
@@ -34,24 +39,31 @@ extension Fleet {
                 options: SocketOptions(),
                 handler: self
             )
-            self.brokerSocket = socket
+            self.brokerLinks[number] = BrokerLink(socket: socket)
             try socket.connect(endpoint.address)
-            self.sendToBroker(watch)
+            self.send(watch, toBroker: number)
         } catch {
             // Out of descriptors, or a host name that does not resolve now: try again later.
-            self.brokerLost()
+            self.brokerLost(number)
         }
     }
 
-    private func brokerLost() {
-        self.perform(self.discovery.lost(now: self.now, jitter: Self.jitter))
+    func disconnectBroker(_ number: Int) {
+        self.brokerLinks[number].socket?.close()
+        self.brokerLinks[number] = BrokerLink()
     }
 
-    private func sendToBroker(_ message: some WireMessage) {
-        guard let socket = self.brokerSocket else { return }
+    private func brokerLost(_ number: Int) {
+        self.perform(self.discovery.lost(number, now: self.now, jitter: Self.jitter))
+        // Who waits for the first list need not wait for a broker that is not there.
+        self.answerListWaiters(now: self.now)
+    }
+
+    private func send(_ message: some WireMessage, toBroker number: Int) {
+        guard let socket = self.brokerLinks[number].socket else { return }
         let header = FrameHeader(
             type(of: message).type,
-            linkSequence: self.brokerSequence.next(),
+            linkSequence: self.brokerLinks[number].sequence.next(),
             sender: self.instance
         )
         // A loss is seen by the socket's descriptor, or by the broker's silence.
@@ -61,12 +73,12 @@ extension Fleet {
     // MARK: Receiving
 
     /// Receives one message; true if there may be more.
-    func receiveFromBroker() -> Bool {
-        guard let socket = self.brokerSocket else { return false }
+    func receive(fromBroker number: Int) -> Bool {
+        guard let socket = self.brokerLinks[number].socket else { return false }
         let readiness = socket.readiness
         guard readiness.canReceive else {
             // Without reconnection a lost connection takes the socket's readiness to send with it.
-            if !readiness.canSend { self.brokerLost() }
+            if !readiness.canSend { self.brokerLost(number) }
             return false
         }
         do {
@@ -78,37 +90,40 @@ extension Fleet {
             else { return false }
             guard !incoming.isBroken else { throw WireError(.badSpan) }
             try incoming.first.withUnsafeBytes { bytes in
-                try self.handle(FrameView(bytes))
+                try self.handle(FrameView(bytes), fromBroker: number)
             }
         } catch {
             // The broker's bytes make no sense, or the socket is broken: a fresh link may mend it.
-            self.brokerLost()
+            self.brokerLost(number)
             return false
         }
         return true
     }
 
-    private func handle(_ frame: FrameView) throws(WireError) {
-        guard self.brokerSequence.accept(frame.header.linkSequence) else {
+    private func handle(_ frame: FrameView, fromBroker number: Int) throws(WireError) {
+        guard self.brokerLinks[number].sequence.accept(frame.header.linkSequence) else {
             throw WireError(.badValue)
         }
         let now = self.now
-        self.discovery.heard(now: now)
+        let epoch = frame.header.aux
+        self.discovery.heard(number, now: now)
         switch frame.header.type {
         case .snapshot:
             let snapshot = try Snapshot(frame)
             self.perform(
-                try self.discovery.received(snapshot, epoch: frame.header.aux, now: now)
+                try self.discovery.received(snapshot, from: number, epoch: epoch, now: now)
             )
         case .delta:
             let delta = try Delta(frame)
-            self.perform(try self.discovery.received(delta, epoch: frame.header.aux, now: now))
-        case .digest: _ = try Digest(frame)
+            self.perform(try self.discovery.received(delta, from: number, epoch: epoch, now: now))
+        case .digest:
+            let digest = try Digest(frame)
+            self.perform(self.discovery.received(digest, from: number, epoch: epoch, now: now))
         case .pong: _ = try Pong(frame)
         case .goAway:
             _ = try GoAway(frame)
-            self.brokerLost()
-        case .error: self.brokerLost()
+            self.brokerLost(number)
+        case .error: self.brokerLost(number)
         case .register, .registerOK, .heartbeat, .heartbeatAck, .unknown, .drain, .deregister,
             .lookup, .watch, .hello, .helloOK, .describe, .description, .infer, .result, .cancel,
             .credit, .ping:
@@ -124,6 +139,7 @@ extension Fleet {
             if known.incarnation == record.incarnation, known.endpoints == record.endpoints {
                 let isSame = known.models == record.models && known.zone == record.zone
                 self.perform(place.link.update(record, now: self.now), place)
+                if self.discovery.isHeard(record.workerID) { self.hurry(place) }
                 // Most news are of a worker's state.
                 if isSame { self.stalePools() } else { self.mustRelink = true }
                 return
@@ -146,9 +162,46 @@ extension Fleet {
         if isUsed { place.link.isUnlisted = true } else { self.remove(place) }
     }
 
+    /// A broker hears the worker: a link that was hardly tried any more is tried soon.
+    private func hurry(_ place: Place) {
+        place.link.hurry(now: self.now, jitter: Self.jitter)
+        self.wake(by: place.link.deadline)
+    }
+
     private func listed() {
         self.mustPump = true
+        // Links that were hardly tried any more, since no broker had heard of the worker.
+        for place in self.places where self.discovery.isHeard(place.workerID) {
+            self.hurry(place)
+        }
         self.answerListWaiters(now: self.now)
+    }
+
+    // MARK: The saved list
+
+    /// Reads the list of an earlier process, off this thread.
+    func loadList() {
+        guard let listFile else { return }
+        listFile.load { loaded in
+            self.reactor.post { self.assumeIsolated { $0.loaded(loaded) } }
+        }
+    }
+
+    private func loaded(_ loaded: Result<[WorkerRecord], RoostError>) {
+        guard !self.isClosed else { return }
+        switch loaded {
+        case .success(let records): self.perform(self.discovery.remember(records))
+        case .failure(let problem): self.listFileProblem = problem
+        }
+        self.mustPump = true
+        self.tick(now: self.now)
+    }
+
+    private func saveList() {
+        guard let listFile else { return }
+        listFile.save(Array(self.discovery.records.values)) { problem in
+            self.reactor.post { self.assumeIsolated { $0.listFileProblem = problem } }
+        }
     }
 
     // MARK: For the public client
@@ -157,7 +210,7 @@ extension Fleet {
     func waitForList(timeout: Duration) async -> Bool {
         guard !self.isClosed else { return false }
         self.open()
-        if self.discovery.hasList { return true }
+        if self.isListReady { return true }
         let deadline = self.now + timeout
         return await withCheckedContinuation { continuation in
             self.listWaiters.append(ListWaiter(continuation: continuation, deadline: deadline))
@@ -165,15 +218,20 @@ extension Fleet {
         }
     }
 
+    /// Whether there is a list that no other broker is about to add to.
+    private var isListReady: Bool { self.discovery.hasList && self.discovery.isSettled }
+
     func answerListWaiters(now: Moment) {
         guard !self.listWaiters.isEmpty else { return }
         let waiters = self.listWaiters
         self.listWaiters = []
         for waiter in waiters {
-            if self.discovery.hasList {
+            if self.isListReady {
                 waiter.continuation.resume(returning: true)
             } else if now >= waiter.deadline {
-                waiter.continuation.resume(returning: false)
+                // A list of one of the brokers is better than none, and so is a saved one.
+                let hasAny = self.discovery.hasList || !self.discovery.records.isEmpty
+                waiter.continuation.resume(returning: hasAny)
             } else {
                 self.listWaiters.append(waiter)
             }
@@ -189,11 +247,25 @@ extension Fleet {
                 state: "\(record.state)",
                 endpoint: (place?.endpoint ?? record.endpoints.first)?.address ?? "",
                 zone: record.zone,
+                isConfirmed: self.discovery.isListed(record.workerID),
                 isLinked: place?.link.isReady ?? false,
                 isEjected: place?.detector?.isEjected ?? false,
                 inFlight: place?.link.inFlight ?? 0,
                 slots: Int(record.slots),
                 models: record.models.map { .init(name: $0.name, version: Int($0.version)) }
+            )
+        }
+    }
+
+    /// The brokers as this client sees them, in the order in which they were given.
+    func brokers() -> [BrokerStatus] {
+        self.discovery.brokerList.map { broker in
+            BrokerStatus(
+                endpoint: broker.endpoint.address,
+                isWatched: broker.isLive,
+                isComplete: broker.isComplete,
+                failures: broker.failures,
+                workers: broker.workers
             )
         }
     }

@@ -180,6 +180,7 @@ extension Fleet {
         let now = self.now
         // One loss is one failure, however many requests were lost with it.
         if place.link.isReady { self.suspect(place, now: now) }
+        place.link.isHeard = self.discovery.isHeard(place.workerID)
         self.perform(place.link.lost(now: now, jitter: Self.jitter), place)
         // The broker had given it up before us; now the link agrees.
         if place.link.isUnlisted {

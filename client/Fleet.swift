@@ -41,8 +41,12 @@ actor Fleet {
     var hedgeBudget: RetryBudget
 
     var discovery: Discovery
-    var brokerSocket: Socket?
-    var brokerSequence = LinkSequence()
+    /// The links to the brokers that are watched, by the watch's number.
+    var brokerLinks: [BrokerLink]
+    /// Where the list outlives this process.
+    let listFile: ListFile?
+    /// Why the saved list was passed over, or cannot be written.
+    var listFileProblem: RoostError?
     var places: [Place] = []
     var placesByID: [String: Place] = [:]
     /// The places by their sockets' slots in the reactor.
@@ -89,10 +93,22 @@ actor Fleet {
             perSecond: configuration.retriesPerSecond
         )
         self.hedgeBudget = RetryBudget(share: configuration.hedging?.share ?? 0, perSecond: 0)
+        let watched = configuration.brokersWatched
+        var entropy = Entropy()
+        var limits = Discovery.Limits()
+        limits.bytesMax = configuration.listBytesMax
         self.discovery = Discovery(
-            brokers: brokers,
+            // Clients that watch a part of the brokers choose each their own.
+            brokers: brokers.count > watched ? brokers.shuffled(using: &entropy) : brokers,
+            watched: watched,
+            limits: limits,
+            savesList: configuration.listFile != nil,
             now: Moment(nanoseconds: Reactor.monotonicNanoseconds())
         )
+        self.brokerLinks = (0..<self.discovery.watchCount).map { _ in BrokerLink() }
+        self.listFile = configuration.listFile.map {
+            ListFile($0, bytesMax: configuration.listBytesMax)
+        }
     }
 
     var now: Moment { Moment(nanoseconds: Reactor.monotonicNanoseconds()) }
@@ -102,6 +118,7 @@ actor Fleet {
         guard self.timer == nil, !self.isClosed else { return }
         self.timer = self.reactor.addTimer(self)
         self.opened = self.now
+        self.loadList()
         self.tick(now: self.opened)
     }
 
@@ -110,8 +127,7 @@ actor Fleet {
         guard !self.isClosed else { return }
         self.isClosed = true
         self.discovery.stop()
-        self.brokerSocket?.close()
-        self.brokerSocket = nil
+        for number in self.brokerLinks.indices { self.disconnectBroker(number) }
         // Before the links: a call whose link ends would be given to another worker.
         for slot in self.slots.indices {
             guard let call = self.slots[slot].call else { continue }
@@ -202,10 +218,10 @@ extension Fleet: SocketHandler, TimerHandler, FlushHandler {
 
     private func receive(slot: Int) -> Bool {
         let hasMore: Bool
-        if slot == self.brokerSocket?.slot {
-            hasMore = self.receiveFromBroker()
-        } else if let place = self.placesBySlot[slot] {
+        if let place = self.placesBySlot[slot] {
             hasMore = self.receive(from: place)
+        } else if let number = self.brokerLinks.firstIndex(where: { $0.socket?.slot == slot }) {
+            hasMore = self.receive(fromBroker: number)
         } else {
             return false  // It was closed in this turn.
         }

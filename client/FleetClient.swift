@@ -26,7 +26,8 @@ public final class FleetClient: Sendable {
     private let configuration: ClientConfiguration
     private let isClosed = Atomic(false)
 
-    /// A client of the fleet that those brokers know; the next one is asked when one is lost.
+    /// A client of the fleet that those brokers know. It follows two of them at a time, and others in
+    /// the place of those that are lost.
     ///
     /// Throws if there is no broker in the list, or the configuration contradicts itself. No
     /// connection is made yet.
@@ -155,6 +156,13 @@ public final class FleetClient: Sendable {
         }
         return await self.fleet.workers()
     }
+
+    /// The brokers, in the order in which they are tried.
+    public func brokers() async -> [BrokerStatus] { await self.fleet.brokers() }
+
+    /// Why ``ClientConfiguration/listFile`` was passed over or cannot be written; `nil` if it is of use.
+    /// A file that is not there yet is no problem.
+    public var listFileProblem: RoostError? { get async { await self.fleet.listFileProblem } }
 
     /// Ends every call with the error `closed`, and every connection. Calling it again is harmless.
     public func close() async {

@@ -39,7 +39,7 @@ struct WorkerLink: Sendable {
 
     private(set) var record: WorkerRecord
     private var state: State
-    private var backoff = Backoff()
+    private var retry = LinkRetry()
     private var heard = Moment(nanoseconds: 0)
     /// Since when the worker owes us a sign of life: the first request or PING after the last one.
     private var expecting: Moment?
@@ -56,6 +56,8 @@ struct WorkerLink: Sendable {
     var isUnlisted = false
     /// The broker hears nothing of the worker, and neither have we since it said so.
     private(set) var isDoubted = false
+    /// A broker that answers now hears the worker.
+    var isHeard = true
 
     init(_ record: WorkerRecord, now: Moment) {
         self.record = record
@@ -131,6 +133,7 @@ struct WorkerLink: Sendable {
         guard case .greeting = self.state else { return [] }
         self.credit = Int(answer.credit)
         self.expecting = nil
+        self.retry.worked()
         self.heard = now
         self.readySince = now
         self.state = .ready(nextPing: now + Self.pingInterval.busy)
@@ -202,14 +205,27 @@ struct WorkerLink: Sendable {
     /// The connection was lost or makes no sense any more.
     mutating func lost(now: Moment, jitter: Double) -> [Action] {
         guard self.state != .closed else { return [] }
-        if self.isReady, now - self.readySince >= Self.healthyAfter { self.backoff.reset() }
-        self.state = .waiting(until: now + self.backoff.next(jitter: jitter))
+        if self.isReady, now - self.readySince >= Self.healthyAfter { self.retry = LinkRetry() }
+        let wait = self.retry.failed(
+            now: now,
+            isAttempt: !self.isReady,
+            isHeard: self.isHeard,
+            jitter: jitter
+        )
+        self.state = .waiting(until: now + wait)
         self.inFlight = 0
         self.credit = 0
         self.owesGoAway = false
         self.expecting = nil
         self.isDoubted = false
         return [.disconnect]
+    }
+
+    /// A broker hears the worker: a link that was hardly tried any more is tried soon.
+    mutating func hurry(now: Moment, jitter: Double) {
+        guard case .waiting(let until) = self.state, let wait = self.retry.hurry(jitter: jitter)
+        else { return }
+        self.state = .waiting(until: min(until, now + wait))
     }
 
     /// The link is given up for good.

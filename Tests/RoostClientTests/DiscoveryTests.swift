@@ -28,11 +28,11 @@ struct DiscoveryTests {
         complete: Bool = true
     ) throws -> Discovery {
         let endpoints = (1...brokers).map(self.endpoint)
-        var discovery = Discovery(brokers: endpoints, now: self.start)
+        var discovery = Discovery(brokers: endpoints, watched: 1, now: self.start)
         _ = discovery.tick(now: self.start, jitter: 0.5)
         if let records {
             let list = Snapshot(sequence: 5, complete: complete, records: records)
-            _ = try discovery.received(list, epoch: 1, now: self.start)
+            _ = try discovery.received(list, from: 0, epoch: 1, now: self.start)
         }
         return discovery
     }
@@ -41,10 +41,10 @@ struct DiscoveryTests {
     func list() throws {
         var discovery = Discovery(brokers: [self.endpoint()], now: self.start)
         let asked = discovery.tick(now: self.start, jitter: 0.5)
-        #expect(asked == [.connect(self.endpoint(), self.everything)])
+        #expect(asked == [.connect(0, self.endpoint(), self.everything)])
         #expect(!discovery.hasList)
         let list = Snapshot(sequence: 5, complete: true, records: [a, b])
-        let told = try discovery.received(list, epoch: 1, now: self.start)
+        let told = try discovery.received(list, from: 0, epoch: 1, now: self.start)
         #expect(told == [.upsert(a), .upsert(b), .listed])
         #expect(discovery.hasList && discovery.isComplete && discovery.isWatching)
     }
@@ -54,10 +54,10 @@ struct DiscoveryTests {
         var discovery = try self.discovery()
         let first = Snapshot(sequence: 5, part: 0, parts: 2, complete: true, records: [a])
         let second = Snapshot(sequence: 5, part: 1, parts: 2, complete: true, records: [b])
-        let none = try discovery.received(first, epoch: 1, now: self.start)
+        let none = try discovery.received(first, from: 0, epoch: 1, now: self.start)
         #expect(none == [])
         #expect(!discovery.hasList)
-        let all = try discovery.received(second, epoch: 1, now: self.start)
+        let all = try discovery.received(second, from: 0, epoch: 1, now: self.start)
         #expect(all == [.upsert(a), .upsert(b), .listed])
     }
 
@@ -76,12 +76,12 @@ struct DiscoveryTests {
                 complete: true,
                 records: [a]
             )
-            actions += try discovery.received(snapshot, epoch: 1, now: self.start)
+            actions += try discovery.received(snapshot, from: 0, epoch: 1, now: self.start)
         }
-        #expect(actions == [.watch(self.everything)])
+        #expect(actions == [.watch(0, self.everything)])
         #expect(!discovery.hasList)
         let list = Snapshot(sequence: 6, complete: true, records: [b])
-        let told = try discovery.received(list, epoch: 1, now: self.start)
+        let told = try discovery.received(list, from: 0, epoch: 1, now: self.start)
         #expect(told == [.upsert(b), .listed])
     }
 
@@ -90,6 +90,7 @@ struct DiscoveryTests {
         var discovery = try self.discovery(records: [a])
         let added = try discovery.received(
             Delta(sequence: 6, previous: 5, upserts: [b]),
+            from: 0,
             epoch: 1,
             now: self.start
         )
@@ -97,6 +98,7 @@ struct DiscoveryTests {
         let removal = Delta.Removal(workerID: "a", incarnation: 1, why: .deregistered)
         let removed = try discovery.received(
             Delta(sequence: 9, previous: 6, removals: [removal]),
+            from: 0,
             epoch: 1,
             now: self.start
         )
@@ -111,8 +113,8 @@ struct DiscoveryTests {
     func deltaGap(previous: UInt64, epoch: UInt64) throws {
         var discovery = try self.discovery(records: [a])
         let delta = Delta(sequence: previous + 1, previous: previous, upserts: [b])
-        let actions = try discovery.received(delta, epoch: epoch, now: self.start)
-        #expect(actions == [.watch(self.everything)])
+        let actions = try discovery.received(delta, from: 0, epoch: epoch, now: self.start)
+        #expect(actions == [.watch(0, self.everything)])
         #expect(Array(discovery.records.keys) == ["a"])
     }
 
@@ -122,14 +124,15 @@ struct DiscoveryTests {
         var actions: [Action] = []
         for sequence in 7...16 as ClosedRange<UInt64> {
             let delta = Delta(sequence: sequence + 1, previous: sequence, upserts: [b])
-            actions += try discovery.received(delta, epoch: 1, now: self.start)
+            actions += try discovery.received(delta, from: 0, epoch: 1, now: self.start)
         }
-        #expect(actions == [.watch(self.everything)])
+        #expect(actions == [.watch(0, self.everything)])
         let list = Snapshot(sequence: 20, complete: true, records: [b])
-        let told = try discovery.received(list, epoch: 1, now: self.start)
+        let told = try discovery.received(list, from: 0, epoch: 1, now: self.start)
         #expect(told == [.upsert(b), .remove(a, .expired), .listed])
         let next = try discovery.received(
             Delta(sequence: 21, previous: 20, upserts: [a]),
+            from: 0,
             epoch: 1,
             now: self.start
         )
@@ -140,12 +143,12 @@ struct DiscoveryTests {
     func incomplete() throws {
         var complete = try self.discovery(records: [a])
         let list = Snapshot(sequence: 1, complete: true, records: [b])
-        let replaced = try complete.received(list, epoch: 2, now: self.start)
+        let replaced = try complete.received(list, from: 0, epoch: 2, now: self.start)
         #expect(replaced == [.upsert(b), .remove(a, .expired), .listed])
 
         var incomplete = try self.discovery(records: [a])
         let partial = Snapshot(sequence: 1, complete: false, records: [b])
-        let added = try incomplete.received(partial, epoch: 2, now: self.start)
+        let added = try incomplete.received(partial, from: 0, epoch: 2, now: self.start)
         #expect(added == [.upsert(b), .listed])
         #expect(Set(incomplete.records.keys) == ["a", "b"])
         #expect(!incomplete.isComplete)
@@ -159,7 +162,7 @@ struct DiscoveryTests {
         var discovery = try self.discovery(records: [a])
         let removal = Delta.Removal(workerID: "a", incarnation: 1, why: reason)
         let delta = Delta(sequence: 6, previous: 5, removals: [removal])
-        let actions = try discovery.received(delta, epoch: 1, now: self.start)
+        let actions = try discovery.received(delta, from: 0, epoch: 1, now: self.start)
         #expect(actions == [.remove(a, reason)])
     }
 
@@ -169,10 +172,10 @@ struct DiscoveryTests {
         var discovery = try self.discovery(records: [new])
         let removal = Delta.Removal(workerID: "a", incarnation: 1, why: .expired)
         let gone = Delta(sequence: 6, previous: 5, removals: [removal])
-        let removed = try discovery.received(gone, epoch: 1, now: self.start)
+        let removed = try discovery.received(gone, from: 0, epoch: 1, now: self.start)
         #expect(removed == [])
         let older = Delta(sequence: 7, previous: 6, upserts: [a])
-        let upserted = try discovery.received(older, epoch: 1, now: self.start)
+        let upserted = try discovery.received(older, from: 0, epoch: 1, now: self.start)
         #expect(upserted == [])
         #expect(discovery.records["a"] == new)
     }
@@ -181,7 +184,7 @@ struct DiscoveryTests {
     func repeated() throws {
         var discovery = try self.discovery(records: [a])
         let list = Snapshot(sequence: 5, complete: true, records: [a])
-        let actions = try discovery.received(list, epoch: 1, now: self.start)
+        let actions = try discovery.received(list, from: 0, epoch: 1, now: self.start)
         #expect(actions == [.listed])
     }
 
@@ -194,8 +197,8 @@ struct DiscoveryTests {
             left -= 1
             #expect(left >= 0)
             let delta = Delta(sequence: sequence + 1, previous: sequence)
-            for action in try discovery.received(delta, epoch: 1, now: self.start) {
-                guard case .credit(let messages) = action else { continue }
+            for action in try discovery.received(delta, from: 0, epoch: 1, now: self.start) {
+                guard case .credit(_, let messages) = action else { continue }
                 left += Int(messages)
                 grants += 1
             }
@@ -206,13 +209,13 @@ struct DiscoveryTests {
 
     @Test(
         "a broker that does not answer within 2 s is left for the next one",
-        arguments: [(1_999, []), (2_000, [.disconnect])] as [(Int64, [Action])]
+        arguments: [(1_999, []), (2_000, [.disconnect(0)])] as [(Int64, [Action])]
     )
     func noAnswer(elapsed: Int64, expected: [Action]) throws {
         var discovery = try self.discovery(brokers: 2)
         let actions = discovery.tick(now: .milliseconds(elapsed), jitter: 0)
         #expect(actions == expected)
-        #expect(discovery.broker == self.endpoint(expected.isEmpty ? 1 : 2))
+        #expect(discovery.broker == self.endpoint(expected.isEmpty ? 1 : 2).address)
     }
 
     @Test("a silent broker is asked for a sign of life every second, and left after three")
@@ -220,11 +223,11 @@ struct DiscoveryTests {
         var discovery = try self.discovery(records: [a])
         var actions: [Action] = []
         var time = self.start
-        while actions.last != .disconnect {
+        while actions.last != .disconnect(0) {
             time = discovery.deadline
             actions += discovery.tick(now: time, jitter: 0)
         }
-        #expect(actions == [.ping, .ping, .disconnect])
+        #expect(actions == [.ping(0), .ping(0), .disconnect(0)])
         #expect(time == .milliseconds(3_000))
         // The list stays.
         #expect(discovery.records["a"] == a)
@@ -234,43 +237,60 @@ struct DiscoveryTests {
     @Test("any message keeps the broker for another three seconds")
     func heard() throws {
         var discovery = try self.discovery(records: [a])
-        discovery.heard(now: .milliseconds(2_999))
+        discovery.heard(0, now: .milliseconds(2_999))
         let actions = discovery.tick(now: .milliseconds(3_000), jitter: 0)
-        #expect(actions == [.ping])
+        #expect(actions == [.ping(0)])
         #expect(discovery.isWatching)
     }
 
-    @Test("brokers are tried in turn, with a growing wait that a list makes short again")
+    @Test(
+        "brokers are tried in turn, with a growing wait that half a minute's link makes short again"
+    )
     func nextBroker() throws {
         var discovery = try self.discovery(brokers: 3)
         var now = self.start
         var asked: [Endpoint] = []
         var waits: [Int64] = []
         for _ in 0..<4 {
-            _ = discovery.lost(now: now, jitter: 1)
+            _ = discovery.lost(0, now: now, jitter: 1)
             waits.append((discovery.deadline - now).nanoseconds / 1_000_000)
             now = discovery.deadline
-            if case .connect(let endpoint, _)? = discovery.tick(now: now, jitter: 1).first {
+            if case .connect(_, let endpoint, _)? = discovery.tick(now: now, jitter: 1).first {
                 asked.append(endpoint)
             }
         }
         #expect(asked == [2, 3, 1, 2].map(self.endpoint))
         #expect(waits == [50, 100, 200, 400])
         let list = Snapshot(sequence: 1, complete: true, records: [])
-        _ = try discovery.received(list, epoch: 9, now: now)
-        _ = discovery.lost(now: now, jitter: 1)
-        #expect(discovery.deadline == now + .milliseconds(50))
+        _ = try discovery.received(list, from: 0, epoch: 9, now: now)
+        // A broker that takes clients on and loses them is no reason to be quick.
+        var flapping = discovery
+        _ = flapping.lost(0, now: now, jitter: 1)
+        #expect(flapping.deadline == now + .milliseconds(800))
+        now = now + Discovery.healthyAfter
+        _ = discovery.lost(0, now: now, jitter: 1)
+        #expect(discovery.deadline == now + Discovery.spread)
+    }
+
+    @Test(
+        "a broker's clients come back spread over half a second",
+        arguments: [(0, 0), (0.5, 250), (1, 500)] as [(Double, Int64)]
+    )
+    func spread(jitter: Double, wait: Int64) throws {
+        var discovery = try self.discovery(records: [a])
+        _ = discovery.lost(0, now: self.start, jitter: jitter)
+        #expect(discovery.deadline == .milliseconds(wait))
     }
 
     @Test("a list that was cut off by a loss is not mixed with the next broker's")
     func cutList() throws {
         var discovery = try self.discovery()
         let cut = Snapshot(sequence: 5, part: 0, parts: 2, complete: true, records: [a])
-        _ = try discovery.received(cut, epoch: 1, now: self.start)
-        _ = discovery.lost(now: self.start, jitter: 0)
+        _ = try discovery.received(cut, from: 0, epoch: 1, now: self.start)
+        _ = discovery.lost(0, now: self.start, jitter: 0)
         _ = discovery.tick(now: discovery.deadline, jitter: 0)
         let list = Snapshot(sequence: 1, complete: true, records: [b])
-        let actions = try discovery.received(list, epoch: 2, now: self.start)
+        let actions = try discovery.received(list, from: 0, epoch: 2, now: self.start)
         #expect(actions == [.upsert(b), .listed])
     }
 
@@ -279,36 +299,34 @@ struct DiscoveryTests {
     @Test("a fresh link asks for what followed the list, and an empty delta is the answer")
     func resume() throws {
         var discovery = try self.discovery(records: [a])
-        _ = discovery.lost(now: self.start, jitter: 1)
+        _ = discovery.lost(0, now: self.start, jitter: 1)
         let now = discovery.deadline
         let asked = discovery.tick(now: now, jitter: 1)
         let watch = Watch(epoch: 1, sequence: 5, credit: Discovery.credit)
-        #expect(asked == [.connect(self.endpoint(), watch)])
+        #expect(asked == [.connect(0, self.endpoint(), watch)])
         #expect(!discovery.isWatching)
         let none = Delta(sequence: 5, previous: 5)
-        let told = try discovery.received(none, epoch: 1, now: now)
+        let told = try discovery.received(none, from: 0, epoch: 1, now: now)
         #expect(told == [.listed])
         #expect(discovery.isWatching)
         #expect(discovery.deadline == now + Discovery.pingInterval)
         #expect(Array(discovery.records.keys) == ["a"])
         let added = try discovery.received(
             Delta(sequence: 6, previous: 5, upserts: [b]),
+            from: 0,
             epoch: 1,
             now: now
         )
         #expect(added == [.upsert(b)])
-        // The wait is short again.
-        _ = discovery.lost(now: now, jitter: 1)
-        #expect(discovery.deadline == now + .milliseconds(50))
     }
 
     @Test("a broker that has another list answers with that, as ever")
     func resumeElsewhere() throws {
         var discovery = try self.discovery(brokers: 2, records: [a])
-        _ = discovery.lost(now: self.start, jitter: 0)
+        _ = discovery.lost(0, now: self.start, jitter: 0)
         _ = discovery.tick(now: discovery.deadline, jitter: 0)
         let list = Snapshot(sequence: 1, complete: true, records: [b])
-        let told = try discovery.received(list, epoch: 2, now: self.start)
+        let told = try discovery.received(list, from: 0, epoch: 2, now: self.start)
         #expect(told == [.upsert(b), .remove(a, .expired), .listed])
         #expect(discovery.isWatching)
     }
@@ -316,9 +334,9 @@ struct DiscoveryTests {
     @Test("a list that lacks workers is asked for as a whole, since nothing may have followed it")
     func resumeIncomplete() throws {
         var discovery = try self.discovery(records: [a], complete: false)
-        _ = discovery.lost(now: self.start, jitter: 0)
+        _ = discovery.lost(0, now: self.start, jitter: 0)
         let asked = discovery.tick(now: discovery.deadline, jitter: 0)
-        #expect(asked == [.connect(self.endpoint(), self.everything)])
+        #expect(asked == [.connect(0, self.endpoint(), self.everything)])
     }
 
     // MARK: Bounds
@@ -339,10 +357,10 @@ struct DiscoveryTests {
         var discovery = try self.discovery(records: [a])
         let full = UInt32(WireLimits.workersMax / WireLimits.recordsMax)
         for number in 0..<full {
-            _ = try discovery.received(self.part(number), epoch: 1, now: self.start)
+            _ = try discovery.received(self.part(number), from: 0, epoch: 1, now: self.start)
         }
         let error = #expect(throws: WireError.self) {
-            try discovery.received(self.part(full), epoch: 1, now: self.start)
+            try discovery.received(self.part(full), from: 0, epoch: 1, now: self.start)
         }
         #expect(error?.reason == .tooLong)
         #expect(Array(discovery.records.keys) == ["a"])
@@ -355,22 +373,22 @@ struct DiscoveryTests {
         for number in 0..<full {
             let records = self.part(UInt32(number)).records
             let delta = Delta(sequence: 6 + number, previous: 5 + number, upserts: records)
-            _ = try discovery.received(delta, epoch: 1, now: self.start)
+            _ = try discovery.received(delta, from: 0, epoch: 1, now: self.start)
         }
         let count = discovery.records.count
         let records = self.part(.max).records
         let delta = Delta(sequence: 6 + full, previous: 5 + full, upserts: records)
         #expect(throws: WireError.self) {
-            try discovery.received(delta, epoch: 1, now: self.start)
+            try discovery.received(delta, from: 0, epoch: 1, now: self.start)
         }
         let incomplete = Snapshot(sequence: 9_000, complete: false, records: records)
         #expect(throws: WireError.self) {
-            try discovery.received(incomplete, epoch: 1, now: self.start)
+            try discovery.received(incomplete, from: 0, epoch: 1, now: self.start)
         }
         #expect(discovery.records.count == count)
         // A complete list takes the place of what is there.
         let complete = Snapshot(sequence: 9_000, complete: true, records: records)
-        _ = try discovery.received(complete, epoch: 1, now: self.start)
+        _ = try discovery.received(complete, from: 0, epoch: 1, now: self.start)
         #expect(discovery.records.count == records.count)
     }
 
@@ -380,7 +398,7 @@ struct DiscoveryTests {
         discovery.stop()
         #expect(discovery.deadline == .never)
         let ticked = discovery.tick(now: .milliseconds(1_000_000), jitter: 0)
-        let lost = discovery.lost(now: .milliseconds(1_000_000), jitter: 0)
+        let lost = discovery.lost(0, now: .milliseconds(1_000_000), jitter: 0)
         #expect(ticked + lost == [])
     }
 }

@@ -5,22 +5,29 @@ package import RoostWorker
 internal import Synchronization
 package import ZeroMQ
 
-/// A broker, workers and clients in one process, on one reactor and real sockets with ephemeral
+/// Brokers, workers and clients in one process, on one reactor and real sockets with ephemeral
 /// ports.
 package final class InProcessFleet: Sendable {
     package let reactor: Reactor
-    package let broker: Broker
-    package let brokerEndpoint: Endpoint
+    /// The brokers that were started with the fleet.
+    package let brokers: [Broker]
+    package let brokerEndpoints: [Endpoint]
+    /// The first of them, for tests that have one.
+    package var broker: Broker { self.brokers[0] }
+    package var brokerEndpoint: Endpoint { self.brokerEndpoints[0] }
+    private let configure: @Sendable (inout BrokerConfiguration) -> Void
+    private let restarted = Mutex<[Broker]>([])
     private let workers = Mutex<[Worker]>([])
     private let clients = Mutex<[FleetClient]>([])
     private let peers = Mutex<[RawPeer]>([])
 
     /// Runs `body` with a fleet and closes all of it afterwards.
     package static func with(
-        configure: (inout BrokerConfiguration) -> Void = { _ in },
+        brokers: Int = 1,
+        configure: @escaping @Sendable (inout BrokerConfiguration) -> Void = { _ in },
         _ body: (InProcessFleet) async throws -> Void
     ) async throws {
-        let fleet = try await InProcessFleet(configure: configure)
+        let fleet = try await InProcessFleet(brokers: brokers, configure: configure)
         let outcome: Result<Void, any Error>
         do {
             outcome = .success(try await body(fleet))
@@ -31,14 +38,39 @@ package final class InProcessFleet: Sendable {
         try outcome.get()
     }
 
-    /// Starts a broker whose lists are complete from the start.
-    private init(configure: (inout BrokerConfiguration) -> Void) async throws {
-        var configuration = BrokerConfiguration(endpoint: try Endpoint("tcp://127.0.0.1:*"))
-        configuration.warmUp = .zero
-        configure(&configuration)
+    /// Starts brokers whose lists are complete from the start.
+    private init(
+        brokers count: Int,
+        configure: @escaping @Sendable (inout BrokerConfiguration) -> Void
+    ) async throws {
+        self.configure = configure
         self.reactor = try Reactor()
-        self.broker = Broker(configuration, on: self.reactor)
-        self.brokerEndpoint = try await self.broker.start()
+        var brokers: [Broker] = []
+        var endpoints: [Endpoint] = []
+        for _ in 0..<count {
+            var configuration = BrokerConfiguration(endpoint: try Endpoint("tcp://127.0.0.1:*"))
+            configuration.warmUp = .zero
+            configure(&configuration)
+            let broker = Broker(configuration, on: self.reactor)
+            endpoints.append(try await broker.start())
+            brokers.append(broker)
+        }
+        self.brokers = brokers
+        self.brokerEndpoints = endpoints
+    }
+
+    /// Starts a broker that knows nothing at the endpoint of one that was stopped.
+    ///
+    /// - Parameter warmUp: for how long it says that its list is incomplete.
+    package func restartBroker(_ number: Int, warmUp: Duration = .zero) async throws -> Broker {
+        var configuration = BrokerConfiguration(endpoint: self.brokerEndpoints[number])
+        self.configure(&configuration)
+        configuration.endpoint = self.brokerEndpoints[number]
+        configuration.warmUp = warmUp
+        let broker = Broker(configuration, on: self.reactor)
+        try await eventually("the broker's port is free") { (try? await broker.start()) != nil }
+        self.restarted.withLock { $0.append(broker) }
+        return broker
     }
 
     /// Adds a worker that serves a Swift function under that name, version 1.
@@ -67,7 +99,7 @@ package final class InProcessFleet: Sendable {
             id: id,
             listen: [try Endpoint("tcp://127.0.0.1:*")]
         )
-        configuration.brokers = [self.brokerEndpoint]
+        configuration.brokers = self.brokerEndpoints
         configure(&configuration)
         let worker = Worker(
             configuration,
@@ -87,7 +119,7 @@ package final class InProcessFleet: Sendable {
         var configuration = ClientConfiguration()
         configure(&configuration)
         let client = try FleetClient(
-            brokers: [self.brokerEndpoint],
+            brokers: self.brokerEndpoints,
             configuration: configuration,
             on: self.reactor
         )
@@ -109,14 +141,16 @@ package final class InProcessFleet: Sendable {
             await worker.stop()
             await worker.join()
         }
-        await self.broker.stop()
+        for broker in self.brokers + self.restarted.withLock({ $0 }) { await broker.stop() }
         self.reactor.stop()
     }
 
-    /// Waits until the broker lists that many workers as ready.
+    /// Waits until every broker lists that many workers as ready.
     package func waitForWorkers(_ count: Int) async throws {
-        try await eventually("\(count) workers are ready") {
-            await self.broker.workers().filter { $0.state == .ready }.count == count
+        for broker in self.brokers {
+            try await eventually("\(count) workers are ready") {
+                await broker.workers().filter { $0.state == .ready }.count == count
+            }
         }
     }
 }
