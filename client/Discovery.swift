@@ -470,20 +470,28 @@ struct Discovery: Sendable {
     ) -> WorkerRecord.State {
         // Draining ends with the incarnation only.
         if sources.contains(where: { $0.record.state == .draining }) { return .draining }
-        // What brokers say now counts more than what was said before they were lost.
+        // Who hears it now, and who suspects it, is asked of the brokers that answer.
         let hasLive = sources.contains { $0.isLive }
-        var state = WorkerRecord.State.suspect
-        var revision: UInt64 = 0
-        for (record, isLive) in sources where isLive == hasLive && record.state != .suspect {
-            // Of one revision: READY follows JOINING, and who is slow for one is slow.
-            guard
-                state == .suspect
-                    || (revision, state.caution) < (record.revision, record.state.caution)
-            else { continue }
-            state = record.state
-            revision = record.revision
+        let isHeard = sources.contains { $0.isLive == hasLive && $0.record.state != .suspect }
+        guard isHeard else { return .suspect }
+        var newest: (record: WorkerRecord, isLive: Bool)?
+        for source in sources where source.record.state != .suspect {
+            if let newest, !Self.precedes(newest, source) { continue }
+            newest = source
         }
-        return state
+        return newest?.record.state ?? .suspect
+    }
+
+    /// Whether the second's state is the newer one, or of one revision the better founded.
+    private static func precedes(
+        _ first: (record: WorkerRecord, isLive: Bool),
+        _ second: (record: WorkerRecord, isLive: Bool)
+    ) -> Bool {
+        guard first.record.revision == second.record.revision else {
+            return first.record.revision < second.record.revision
+        }
+        guard first.isLive == second.isLive else { return second.isLive }
+        return first.record.state.rank < second.record.state.rank
     }
 
     // MARK: Saving
@@ -508,8 +516,9 @@ struct Discovery: Sendable {
 }
 
 extension WorkerRecord.State {
-    /// Of two states of one revision the one of the higher number holds.
-    fileprivate var caution: Int {
+    /// Of two states of one revision the one of the higher rank holds: READY follows JOINING, and who
+    /// makes no progress for one broker makes none.
+    fileprivate var rank: Int {
         switch self {
         case .suspect: 0
         case .joining: 1

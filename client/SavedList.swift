@@ -141,7 +141,7 @@ enum SavedList {
     }
 
     /// Over all but the checksum itself.
-    private static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+    static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in bytes[..<(Self.headerBytes - 8)] {
             hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3
