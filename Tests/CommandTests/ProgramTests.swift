@@ -59,6 +59,30 @@ struct ProgramTests {
         #expect(broker.isRunning)
     }
 
+    @Test("of two brokers one that does not answer is named, and the other's list is told")
+    func oneBrokerOfTwo() async throws {
+        let (first, firstEndpoint) = try await Self.startBroker()
+        let (second, secondEndpoint) = try await Self.startBroker()
+        second.send(.kill)
+        try await second.wait()
+        let flags = try await ChildProcess.run(
+            Self.roost,
+            ["workers", "--json", "--broker", secondEndpoint, "--broker", firstEndpoint]
+        )
+        let variable = try await ChildProcess.run(
+            Self.roost,
+            ["workers", "--json"],
+            environment: ["ROOST_BROKER": "\(firstEndpoint),\(secondEndpoint)"]
+        )
+        for result in [flags, variable] {
+            #expect(result.exit == .code(0))
+            #expect(result.output == ["[]"])
+            let missing = "no broker answered at \(secondEndpoint)"
+            #expect(result.error == [missing, "no worker is registered"])
+        }
+        #expect(first.isRunning)
+    }
+
     @Test("a broker that is not there is exit code 69 within seconds")
     func noBroker() async throws {
         let (broker, endpoint) = try await Self.startBroker()

@@ -118,8 +118,16 @@ package final class InProcessFleet: Sendable {
     ) throws -> FleetClient {
         var configuration = ClientConfiguration()
         configure(&configuration)
+        return try self.client(of: self.brokerEndpoints, configuration)
+    }
+
+    /// A client of brokers of the test's own.
+    package func client(
+        of brokers: [Endpoint],
+        _ configuration: ClientConfiguration
+    ) throws -> FleetClient {
         let client = try FleetClient(
-            brokers: self.brokerEndpoints,
+            brokers: brokers,
             configuration: configuration,
             on: self.reactor
         )

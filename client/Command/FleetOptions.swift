@@ -6,7 +6,7 @@ import RoostOps
 struct FleetOptions: ParsableArguments, Sendable {
     @Option(
         help: ArgumentHelp(
-            "A broker to ask; may be repeated (default: tcp://127.0.0.1:7100).",
+            "A broker to ask; may be repeated, and all are asked (default: tcp://127.0.0.1:7100).",
             valueName: "endpoint"
         ),
         transform: EndpointArgument.parse
@@ -53,6 +53,8 @@ struct FleetOptions: ParsableArguments, Sendable {
             Self.discoveryTimeout,
             try self.callTimeout(environment: environment) * 0.9
         )
+        // People name the brokers whose word they want.
+        configuration.brokersWatched = brokers.count
         configuration.inFlightPerWorker = max(configuration.inFlightPerWorker, inFlight)
         return try FleetClient(brokers: brokers.map(\.endpoint), configuration: configuration)
     }

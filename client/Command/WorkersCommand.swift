@@ -6,7 +6,7 @@ import RoostOps
 struct WorkersCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "workers",
-        abstract: "Lists the workers that the broker knows."
+        abstract: "Lists the workers that the brokers know."
     )
 
     @OptionGroup var fleet: FleetOptions
@@ -16,8 +16,12 @@ struct WorkersCommand: ParsableCommand {
         try Program.run {
             let client = try self.fleet.client()
             let workers = try await client.workers()
+            let brokers = await client.brokers()
             await client.close()
             Output.standard.line(self.json ? Self.json(workers) : Self.table(workers))
+            for broker in brokers where !broker.isWatched {
+                Output.error.line("no broker answered at \(broker.endpoint)")
+            }
             if workers.isEmpty { Output.error.line("no worker is registered") }
             return .ok
         }
