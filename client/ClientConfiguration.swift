@@ -47,16 +47,18 @@ public struct ClientConfiguration: Sendable {
     // MARK: Brokers
 
     /// How many brokers are followed at once; all of them if there are fewer. Their lists are put
-    /// together, so with two a worker that one of them does not hear is still found. More cost each
-    /// broker more clients.
+    /// together, so with two a worker that one of them does not hear is still found. More cost
+    /// each broker more clients.
     public var brokersWatched = 2
-    /// How many bytes the records of the workers may take, as they are sent: in one broker's list, in
-    /// all of them together, and in ``listFile``. A broker whose list is longer is left for the next.
+    /// How many bytes the records of the workers may take, as they are sent: in one broker's list,
+    /// in all of them together, and in ``listFile``; in memory they take several times as much. A
+    /// broker whose list is longer is left for the next. A worker's record has 100 to 200 bytes,
+    /// and 30 more for each further model.
     public var listBytesMax = 64 << 20
-    /// A file where the last good list is kept, so that a client that starts while no broker answers
-    /// finds the workers of the time before; `nil` for none. It is written a few seconds after a
-    /// change, read once at the first call, and passed over if it is more than a day old. Clients of
-    /// the same brokers may share one.
+    /// A file where the last good list is kept, so that a client that starts while no broker
+    /// answers finds the workers of the time before; `nil` for none. It is written a few seconds
+    /// after a change, read once at the first call, and passed over if it is more than a day old.
+    /// Clients of the same brokers may share one. Who may write it decides where requests go.
     public var listFile: String?
 
     public init() {}

@@ -7,8 +7,8 @@ internal import RoostWire
 ///
 /// Brokers know nothing of each other. What holds is worked out from what each has said:
 ///
-/// - A worker is listed as long as any watched broker lists it. Of its records the one of the highest
-///   incarnation holds, and of those the one of the highest revision.
+/// - A worker is listed as long as any watched broker lists it. Of its records the one of the
+///   highest incarnation holds, and of those the one of the highest revision.
 /// - Its state is what it says of itself to any broker that hears it: SUSPECT only means that one
 ///   broker does not. Who drains does so until its next incarnation.
 /// - A worker that says good-bye to one broker is gone, whatever the others still list: that
@@ -237,8 +237,8 @@ struct Discovery: Sendable {
 
     /// A part of a broker's list has come.
     ///
-    /// Throws if the list is longer than lists are, or makes all of them so: it is not kept, and the
-    /// broker is to be left.
+    /// Throws if the list is longer than lists are, or makes all of them so: it is not kept, and
+    /// the broker is to be left.
     mutating func received(
         _ snapshot: Snapshot,
         from number: Int,
@@ -326,7 +326,7 @@ struct Discovery: Sendable {
         case live
         /// It has no link, and its last word counts since nobody knows better.
         case away
-        /// It has no link, and others know better: it only adds to what is known of those they list.
+        /// It has no link, and others know better: it adds to what is known of those they list.
         case overruled
     }
 
@@ -516,8 +516,8 @@ struct Discovery: Sendable {
 }
 
 extension WorkerRecord.State {
-    /// Of two states of one revision the one of the higher rank holds: READY follows JOINING, and who
-    /// makes no progress for one broker makes none.
+    /// Of two states of one revision the one of the higher rank holds: READY follows JOINING, and
+    /// who makes no progress for one broker makes none.
     fileprivate var rank: Int {
         switch self {
         case .suspect: 0

@@ -26,8 +26,8 @@ public final class FleetClient: Sendable {
     private let configuration: ClientConfiguration
     private let isClosed = Atomic(false)
 
-    /// A client of the fleet that those brokers know. It follows two of them at a time, and others in
-    /// the place of those that are lost.
+    /// A client of the fleet that those brokers know. It follows two of them at a time, and others
+    /// in the place of those that are lost.
     ///
     /// Throws if there is no broker in the list, or the configuration contradicts itself. No
     /// connection is made yet.
@@ -137,10 +137,11 @@ public final class FleetClient: Sendable {
         }
     }
 
-    /// The workers that are known now, by name; waits for the first list.
+    /// The workers that are known now, by name; waits until each broker that is followed has
+    /// answered or was asked in vain.
     ///
-    /// Throws if no broker answers within ``ClientConfiguration/discoveryTimeout``, and if the client
-    /// was closed.
+    /// Throws if no broker answers within ``ClientConfiguration/discoveryTimeout`` and there is no
+    /// saved list either, and if the client was closed.
     public func workers() async throws(RoostError) -> [WorkerStatus] {
         let hasList = await self.fleet.waitForList(timeout: self.configuration.discoveryTimeout)
         guard await !self.fleet.isClosed else {
@@ -160,8 +161,8 @@ public final class FleetClient: Sendable {
     /// The brokers, in the order in which they are tried.
     public func brokers() async -> [BrokerStatus] { await self.fleet.brokers() }
 
-    /// Why ``ClientConfiguration/listFile`` was passed over or cannot be written; `nil` if it is of use.
-    /// A file that is not there yet is no problem.
+    /// Why ``ClientConfiguration/listFile`` was passed over or cannot be written; `nil` if it is of
+    /// use. A file that is not there yet is no problem.
     public var listFileProblem: RoostError? { get async { await self.fleet.listFileProblem } }
 
     /// Ends every call with the error `closed`, and every connection. Calling it again is harmless.
