@@ -55,15 +55,23 @@ struct LinkRetryTests {
         #expect(self.waits(at: [0, 5, 10], jitter: jitter).waits.last == .seconds(seconds))
     }
 
-    @Test("what a broker hears again is tried soon, and a link that works begins anew")
+    @Test("what a broker hears again is tried soon, and a link that works is no longer rare")
     func hurry() {
         var (retry, _) = self.waits(at: [0, 5, 10])
         var other = retry
         #expect(retry.hurry(jitter: 1) == .milliseconds(50))
         #expect(retry.hurry(jitter: 1) == nil)
         #expect(!retry.isRare)
-        other.succeeded()
-        #expect(other == LinkRetry())
+        // The wait begins anew only when the link has worked for a while: the owner says so.
+        other.worked()
+        #expect(!other.isRare)
+        let next = other.failed(
+            now: .milliseconds(11_000),
+            isAttempt: true,
+            isHeard: false,
+            jitter: 1
+        )
+        #expect(next == .milliseconds(200))
     }
 
     @Test("a link to a worker that no broker hears waits for a broker's word or half a minute")
