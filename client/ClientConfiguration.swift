@@ -174,8 +174,11 @@ public struct WorkerStatus: Sendable, Hashable {
     public let id: String
     /// `ready`, `joining`, `draining`, `degraded` or `suspect`, as the brokers say together.
     public let state: String
-    /// Where this client reaches it; the one for everybody while there is no link.
+    /// Where it says that it can be reached.
     public let endpoint: String
+    /// Where this client is connected to it, or was last: another endpoint of the worker if one of
+    /// this machine works; empty if it never was.
+    public let linkEndpoint: String
     public let zone: String
     /// Whether a broker that answers now lists it. If not, it is known from before the brokers were
     /// lost, or from the file of an earlier client.

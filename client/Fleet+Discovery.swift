@@ -245,7 +245,8 @@ extension Fleet {
             return WorkerStatus(
                 id: record.workerID,
                 state: "\(record.state)",
-                endpoint: (place?.endpoint ?? record.endpoints.first)?.address ?? "",
+                endpoint: record.endpoints.first?.address ?? "",
+                linkEndpoint: place?.endpoint?.address ?? "",
                 zone: record.zone,
                 isConfirmed: self.discovery.isListed(record.workerID),
                 isLinked: place?.link.isReady ?? false,

@@ -16,7 +16,7 @@ struct LocalSocketTests {
 
     /// The endpoint at which the client has the only worker.
     private func endpoint(_ client: FleetClient) async throws -> Endpoint {
-        try Endpoint(try #require(try await client.workers().first).endpoint)
+        try Endpoint(try #require(try await client.workers().first).linkEndpoint)
     }
 
     @Test("a client on the worker's machine uses its socket there")
