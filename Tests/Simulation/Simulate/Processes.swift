@@ -20,6 +20,9 @@ final class SimulatedBroker: @unchecked Sendable {
         self.node = node
         var configuration = BrokerConfiguration(endpoint: endpoint)
         configuration.warmUp = warmUp
+        // Half a minute and ten minutes would be simulated for nothing but their end.
+        configuration.leases.flapping.hold = .seconds(10)
+        configuration.leases.preservation.limit = .seconds(15)
         self.broker = try world.perform(on: node) {
             let broker = Broker(configuration, on: node)
             _ = try node.assumeIsolated(broker) { try $0.start() }

@@ -9,6 +9,7 @@ internal import ZeroMQ
 final class SimulatedExecutors: Executors, @unchecked Sendable {
     private struct Run {
         let job: Job
+        let slot: Int
         let started: Moment
         let load: Int
     }
@@ -53,11 +54,7 @@ final class SimulatedExecutors: Executors, @unchecked Sendable {
         self.slots = configuration.executors
         self.serviceTime = serviceTime
         self.random = world.random.split()
-        self.scheduler = Scheduler(
-            slots: configuration.executors,
-            queueMax: configuration.queueMax,
-            queueBytesMax: configuration.queueBytesMax
-        )
+        self.scheduler = Scheduler(configuration)
     }
 
     func start(threads _: Int) throws(RoostError) {}
@@ -68,8 +65,10 @@ final class SimulatedExecutors: Executors, @unchecked Sendable {
             let refusal = self.scheduler.admit(
                 job,
                 key: job.key,
+                model: job.modelIndex,
                 byteCount: byteCount,
-                deadline: job.deadline
+                deadline: job.deadline,
+                now: self.now
             )
             if let refusal { refused.append((job, refusal)) }
         }
@@ -84,21 +83,18 @@ final class SimulatedExecutors: Executors, @unchecked Sendable {
         return job
     }
 
-    func cancelAll(of peer: PeerID) {
-        self.unanswered -= self.scheduler.cancelAll(of: peer).count
+    func cancelAll(of peer: PeerID) -> [Job] {
+        let jobs = self.scheduler.cancelAll(of: peer)
+        self.unanswered -= jobs.count
+        return jobs
     }
+
+    func rename(_ key: RequestKey, to other: RequestKey) { self.scheduler.rename(key, to: other) }
 
     func answered(_ count: Int) { self.unanswered -= count }
     func drain() { self.scheduler.drain() }
 
-    var statistics: ExecutorStatistics {
-        ExecutorStatistics(
-            running: self.scheduler.running,
-            queued: self.scheduler.queued,
-            finished: self.scheduler.finished,
-            lastProgress: self.scheduler.lastProgress
-        )
-    }
+    var statistics: ExecutorStatistics { self.scheduler.statistics }
 
     var isIdle: Bool { self.unanswered == 0 }
 
@@ -130,20 +126,16 @@ final class SimulatedExecutors: Executors, @unchecked Sendable {
         guard !self.isStopped, !self.waitsForThaw(self.pump) else { return }
         while self.running.count < self.slots {
             switch self.scheduler.next(now: self.now) {
-            case .run(let job):
+            case .run(let job, let slot):
                 let load = self.scheduler.running + self.scheduler.queued - 1
                 self.lastRun += 1
                 let id = self.lastRun
-                self.running[id] = Run(job: job, started: self.now, load: load)
+                self.running[id] = Run(job: job, slot: slot, started: self.now, load: load)
                 let factor = (0.5 + 0.5 * self.random.exponential()) * self.slowness
                 let time = Int64(Double(self.serviceTime.nanoseconds) * factor)
                 self.world.plan(after: time) { [self] in self.end(id) }
             case .expired(let job):
-                job.fail(
-                    ErrorReply(.deadlineExceeded, "the deadline passed while the request waited"),
-                    flags: .notExecuted,
-                    sender: self.sender
-                )
+                job.expire(sender: self.sender)
                 self.handBack(job)
             case .nothing: return
             }
@@ -165,7 +157,7 @@ final class SimulatedExecutors: Executors, @unchecked Sendable {
         }
         guard let run = self.running.removeValue(forKey: id) else { return }
         self.execute(run)
-        self.scheduler.finish(now: self.now)
+        self.scheduler.finish(slot: run.slot, now: self.now)
         if !self.neverAnswers { self.handBack(run.job) }
         self.pump()
     }

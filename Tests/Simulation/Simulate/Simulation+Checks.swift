@@ -4,27 +4,32 @@ internal import ZeroMQ
 // The judgement: what PROTOCOL.md §5 promises, on the history of one world.
 
 extension Simulation {
-    /// I7: after healing every client lists exactly the workers that live.
-    func checkLists() {
-        let truth = Set(self.workers.compactMap { $0 }.filter { !$0.isDraining }.map(\.id))
+    /// I7, first half: a while after healing every client lists every worker that lives, and of the
+    /// dead at most suspects; after another while exactly those that live, as ready.
+    func checkLists(isFinal: Bool) {
+        let alive = Set(self.workers.compactMap { $0 }.filter { !$0.isDraining }.map(\.id))
         let leaving = Set(self.workers.compactMap { $0 }.filter(\.isDraining).map(\.id))
         for client in self.clients.compactMap({ $0 }) {
             _ = Task(executorPreference: client.node.taskExecutor) { [self] in
                 let workers = (try? await client.client.workers()) ?? []
-                let listed = Set(workers.map(\.id))
-                let missing = truth.subtracting(listed).sorted()
-                let dead = listed.subtracting(truth).subtracting(leaving).sorted()
-                if !missing.isEmpty || !dead.isEmpty {
+                let missing = alive.subtracting(workers.map(\.id)).sorted()
+                if !missing.isEmpty {
                     self.history.violated(
                         "I7",
-                        "\(Self.settlingTime) after the last fault \(client.node.name) does not list "
-                            + "\(missing) and lists \(dead), which are dead"
+                        "\(client.node.name) does not list \(missing), which live"
                     )
                 }
-                for worker in workers where truth.contains(worker.id) && worker.state != "ready" {
+                for worker in workers where !leaving.contains(worker.id) {
+                    let isAlive = alive.contains(worker.id)
+                    guard
+                        isAlive
+                            ? isFinal && worker.state != "ready"
+                            : isFinal || worker.state != "suspect"
+                    else { continue }
                     self.history.violated(
                         "I7",
-                        "\(client.node.name) lists \(worker.id) as \(worker.state)"
+                        "\(client.node.name) lists \(worker.id), which is "
+                            + (isAlive ? "alive" : "dead") + ", as \(worker.state)"
                     )
                 }
             }

@@ -41,8 +41,11 @@ final class Simulation: @unchecked Sendable {
 
     /// More steps than any seed needs: something spins.
     static let stepsMax = 3_000_000
-    /// I7: how long after all faults have ended every client lists exactly the workers that live.
+    /// I7: how long after all faults have ended every client lists the workers that live, ...
     static let settlingTime: Duration = .seconds(20)
+    /// ... and how much later only those, and as ready. The broker's two long memories, of flapping
+    /// and of mass silence, are shortened for it; see ``SimulatedBroker``.
+    static let forgettingTime: Duration = .seconds(16)
     /// I1: how long after its deadline a call may end.
     static let endSlack: Duration = .milliseconds(250)
 
@@ -67,7 +70,9 @@ final class Simulation: @unchecked Sendable {
         self.pass(until: end)
         self.heal()
         self.pass(until: self.world.now + Self.settlingTime.nanoseconds)
-        self.checkLists()
+        self.checkLists(isFinal: false)
+        self.pass(until: self.world.now + Self.forgettingTime.nanoseconds)
+        self.checkLists(isFinal: true)
         self.planProbes()
         self.pass(until: self.world.now + Duration.seconds(10).nanoseconds)
         self.checkSockets()
