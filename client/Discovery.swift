@@ -424,7 +424,7 @@ struct Discovery: Sendable {
         guard before != after else { return nil }
         self.records[id] = after
         self.bytes += (after?.wireBytes ?? 0) - (before?.wireBytes ?? 0)
-        self.mustSave = true
+        if !Self.areAlike(before, after) { self.mustSave = true }
         if let after {
             self.hasFoundWorkers = true
             return .upsert(after)
@@ -495,6 +495,14 @@ struct Discovery: Sendable {
     }
 
     // MARK: Saving
+
+    /// Whether two records differ at most in what passes by the time a saved list is read.
+    private static func areAlike(_ before: WorkerRecord?, _ after: WorkerRecord?) -> Bool {
+        guard var before, let after else { return false }
+        before.state = after.state
+        before.revision = after.revision
+        return before == after
+    }
 
     private var saveDeadline: Moment {
         guard self.savesList, self.hasLiveList, !self.records.isEmpty else { return .never }

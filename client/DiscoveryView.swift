@@ -35,19 +35,21 @@ extension Discovery {
             self.entries[told.workerID] = entry
         }
 
-        /// The broker lists a worker no more; false if it was not listed, or in a later life.
-        mutating func remove(_ removal: Delta.Removal) -> Bool {
+        /// The broker lists a worker no more.
+        ///
+        /// - Returns: the incarnation that it listed; `nil` if none, or a later one.
+        mutating func remove(_ removal: Delta.Removal) -> UInt64? {
             guard let known = self.entries[removal.workerID],
                 known.incarnation <= removal.incarnation
-            else { return false }
+            else { return nil }
             self.entries[removal.workerID] = nil
             self.discount(known)
-            return true
+            return known.incarnation
         }
 
         /// A whole list takes the place of what is there.
         ///
-        /// - Returns: the records that are not in the new list.
+        /// - Returns: the records that are not in the new list, by worker id.
         mutating func replace(with list: [WorkerRecord]) -> [WorkerRecord] {
             var before = self.entries
             self.entries = [:]
@@ -62,7 +64,7 @@ extension Discovery {
                 }
                 self.count(entry)
             }
-            return before.values.map(\.record)
+            return before.values.map(\.record).sorted { $0.workerID < $1.workerID }
         }
 
         private mutating func count(_ entry: Entry) {

@@ -30,7 +30,7 @@ extension Discovery {
             var workerIDs: [String] = []
             /// Who was in the view and is not in the list that has arrived.
             var missing: [WorkerRecord] = []
-            /// Who is no longer listed.
+            /// Who is no longer listed, in the incarnation in which it was.
             var removals: [Delta.Removal] = []
         }
 
@@ -217,7 +217,10 @@ extension Discovery {
                 self.view.upsert(record)
                 news.workerIDs.append(record.workerID)
             }
-            for removal in delta.removals where self.view.remove(removal) {
+            for removal in delta.removals {
+                guard let incarnation = self.view.remove(removal) else { continue }
+                var removal = removal
+                removal.incarnation = incarnation
                 news.workerIDs.append(removal.workerID)
                 news.removals.append(removal)
             }

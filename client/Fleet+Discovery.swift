@@ -55,8 +55,9 @@ extension Fleet {
 
     private func brokerLost(_ number: Int) {
         self.perform(self.discovery.lost(number, now: self.now, jitter: Self.jitter))
-        // Who waits for the first list need not wait for a broker that is not there.
+        // What waits for the brokers' first answers need not wait for one that is not there.
         self.answerListWaiters(now: self.now)
+        self.mustPump = true
     }
 
     private func send(_ message: some WireMessage, toBroker number: Int) {

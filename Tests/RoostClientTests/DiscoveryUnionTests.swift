@@ -702,13 +702,42 @@ struct DiscoveryUnionTests {
             var actions: [Action] = []
             if millisecond < 12_000 {
                 sequence += 1
-                let record = WorkerRecord.sample("a", revision: sequence)
+                let record = WorkerRecord.sample("a", zone: "\(sequence)")
                 actions += try discovery.delta(0, sequence, upserts: [record], now: now)
             }
             actions += discovery.tick(now: now, jitter: 0)
             if actions.contains(.save) { saves.append(millisecond) }
         }
         #expect(saves == [5_000, 10_000, 15_000, 3_615_000])
+    }
+
+    @Test("a change of a state alone is not worth a writing")
+    func stateIsNotSaved() throws {
+        var discovery = try self.discovery(brokers: 1, watched: 1, savesList: true)
+        try discovery.list(0, [a])
+        let suspect = WorkerRecord.sample("a", revision: 2, state: .suspect)
+        let later = try discovery.delta(0, 6, upserts: [suspect], now: .milliseconds(5_000))
+        #expect(later == [.upsert(suspect)])
+        let gone = try discovery.delta(
+            0,
+            7,
+            upserts: [b],
+            removals: [("a", .expired)],
+            now: .milliseconds(5_000)
+        )
+        #expect(gone.last == .save)
+    }
+
+    @Test("a good-bye is that of the life which the broker listed, whatever else it names")
+    func goodbyeOfOneLife() throws {
+        var discovery = try self.discovery([a], [])
+        let removal = Delta.Removal(workerID: "a", incarnation: .max, why: .deregistered)
+        let delta = Delta(sequence: 6, previous: 5, removals: [removal])
+        let gone = try discovery.received(delta, from: 0, epoch: 1, now: self.start)
+        #expect(gone == [.remove(a, .deregistered)])
+        let reborn = WorkerRecord.sample("a", incarnation: 2)
+        let back = try discovery.delta(0, 7, upserts: [reborn])
+        #expect(back == [.upsert(reborn)])
     }
 
     @Test("what is not a good list is not saved: an empty one, one without a broker, none wanted")
