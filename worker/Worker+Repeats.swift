@@ -157,4 +157,22 @@ extension Worker {
         }
         for job in self.pool.cancelAll(of: peer) { self.end(job) }
     }
+
+    /// The time for draining is nearly up: what still waits will not be executed, and its clients are
+    /// told so, since another worker can take it.
+    func giveUpWaiting() {
+        for peer in Array(self.clientLinks.keys) {
+            for job in self.pool.cancelAll(of: peer) {
+                let peers = [job.peer] + job.otherPeers
+                self.end(job)
+                for peer in peers {
+                    self.fail(
+                        RequestKey(peer: peer, requestID: job.requestID),
+                        ErrorReply(.draining, "the worker shuts down before the request's turn"),
+                        isRetryable: true
+                    )
+                }
+            }
+        }
+    }
 }

@@ -57,6 +57,8 @@ package actor Worker {
     var progressCheck = Moment.never
     private var draining: CheckedContinuation<Void, Never>?
     private var drainDeadline = Moment.never
+    /// When what still waits while we drain is sent elsewhere.
+    private var giveUpDeadline = Moment.never
     /// Until when clients are waited for that owe a GOAWAY; counts from the last answer.
     private var goAwayDeadline = Moment.never
     /// A client that hangs is waited for no longer than this once it has its answers.
@@ -160,7 +162,10 @@ package actor Worker {
         self.pool.drain()
         self.record.state = .draining
         let now = self.now
-        self.drainDeadline = now + self.configuration.drainLimit
+        let limit = self.configuration.drainLimit
+        self.drainDeadline = now + limit
+        // In time for its clients to hear of it.
+        self.giveUpDeadline = now + (limit - min(Self.goAwayLimit, limit / 4))
         for peer in self.clientLinks.keys where self.clientLinks[peer]?.isGreeted == true {
             self.takeLeave(of: peer)
         }
@@ -336,6 +341,10 @@ extension Worker: SocketHandler, TimerHandler {
             worker.beat(now: now)
             if now >= worker.progressCheck { worker.checkProgress(now: now) }
             worker.replies.sweep(now: now)
+            if now >= worker.giveUpDeadline {
+                worker.giveUpDeadline = .never
+                worker.giveUpWaiting()
+            }
             worker.setTimer()
             worker.finishDraining()
         }
@@ -348,7 +357,8 @@ extension Worker: SocketHandler, TimerHandler {
         let deadline = self.brokerLinks.map(\.heartbeater.deadline).min() ?? .never
         let isWaiting = self.now < self.goAwayDeadline
         let drained = isWaiting ? min(self.goAwayDeadline, self.drainDeadline) : self.drainDeadline
-        let next = min(deadline, drained, self.progressCheck, self.replies.deadline)
+        let ours = min(drained, self.giveUpDeadline, self.progressCheck, self.replies.deadline)
+        let next = min(deadline, ours)
         self.reactor.setTimer(timer, at: next.nanoseconds)
     }
 }

@@ -563,18 +563,32 @@ struct WorkerTests {
         }
     }
 
-    @Test("draining ends at its limit, whatever still runs")
+    @Test("draining ends at its limit, whatever still runs; what waits is told to go elsewhere")
     func drainLimit() async throws {
         let gate = Gate()
-        let limit = Duration.milliseconds(50)
+        let limit = Duration.milliseconds(400)
         try await self.withWorker(models: [.gated(gate)], configure: { $0.drainLimit = limit }) {
             scene,
             peers in
+            defer { gate.open(1) }
             _ = try await scene.greeted(peers[0])
             await peers[0].send(self.request(model: "gated"), .infer, requestID: 1)
             try await gate.waitForArrivals(1)
-            await scene.worker.drain()
-            gate.open(1)
+            for id in 2...3 as ClosedRange<UInt64> {
+                await peers[0].send(self.request(model: "gated"), .infer, requestID: id)
+            }
+            await peers[0].send(Ping())
+            _ = try await peers[0].next(Pong.self)
+            async let drained: Void = scene.worker.drain()
+            #expect(try await peers[0].next(GoAway.self).reason == .draining)
+            for id in 2...3 as ClosedRange<UInt64> {
+                let (header, error) = try await self.error(peers[0])
+                #expect(header.requestID == id)
+                #expect(error.code == .draining)
+                #expect(header.flags.contains([.notExecuted, .retryable]))
+            }
+            #expect(await scene.worker.pool.statistics.running == 1)
+            await drained
         }
     }
 
