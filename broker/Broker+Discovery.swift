@@ -13,20 +13,34 @@ extension Broker {
         let changes = self.pending.coalesced()
         self.pending.removeAll(keepingCapacity: true)
         guard !changes.isEmpty else { return }
+        self.log.append(changes)
         for selector in self.selectors.elements {
-            guard let deltas = self.audiences[selector]?.take(changes), !deltas.isEmpty else {
-                continue
-            }
-            let frames = deltas.map { ($0.sequence, $0.frame(self.header(.delta))) }
+            guard let deltas = self.audiences[selector]?.take(changes), let last = deltas.last
+            else { continue }
+            let frames = deltas.map { $0.frame(self.header(.delta)) }
             // A copy: who turns out to have gone is taken off the roll meanwhile.
             for peer in self.audiences[selector]?.peers.elements ?? [] {
-                for (sequence, frame) in frames {
-                    guard let previous = self.watchers[peer]?.take(sequence) else { break }
-                    self.send(frame, to: peer) { Delta.patch(previous: previous, in: $0) }
-                }
+                guard
+                    let previous = self.watchers[peer]?.take(
+                        last.sequence,
+                        messages: frames.count
+                    )
+                else { continue }
+                self.send(frames, from: previous, to: last.sequence, peer)
             }
         }
         self.answerWaiting(changes)
+    }
+
+    /// Sends what changed between two sequences. Until its last message the client is as it was at
+    /// the first: told again, the others do no harm.
+    private func send(_ frames: [[UInt8]], from previous: UInt64, to last: UInt64, _ peer: PeerID) {
+        for (number, frame) in frames.enumerated() {
+            let sequence = number == frames.count - 1 ? last : previous
+            self.send(frame, to: peer) {
+                Delta.patch(sequence: sequence, previous: previous, in: $0)
+            }
+        }
     }
 
     // MARK: Watches
@@ -40,10 +54,10 @@ extension Broker {
             self.selectors.insert(watch.selector)
         }
         self.audiences[watch.selector]?.peers.insert(peer)
-        let isCurrent =
-            watch.epoch == self.epoch && watch.sequence == self.registry.sequence
+        let resumes =
+            watch.epoch == self.epoch && watch.sequence <= self.registry.sequence
             && self.warmUp.isOver
-        self.watchers[peer] = Watcher(watch, isCurrent: isCurrent, now: now)
+        self.watchers[peer] = Watcher(watch, resumes: resumes, now: now)
         self.pump(peer, now: now)
     }
 
@@ -98,22 +112,45 @@ extension Broker {
         self.send(Digest(sequence: sequence, count: totals.count, sum: totals.sum), to: peer)
     }
 
+    /// Sends a client what it needs and can take.
     private func pump(_ peer: PeerID, now: Moment) {
         while let watcher = self.watchers[peer] {
-            if watcher.wantsList {
+            switch watcher.need {
+            case .nothing: return
+            case .changes(let sequence): self.catchUp(peer, watcher.selector, after: sequence)
+            case .list:
                 guard let list = self.list(for: watcher.selector, now: now) else {
                     self.starving.insert(peer)
                     return
                 }
                 self.watchers[peer]?.begin(list)
-            }
-            switch self.watchers[peer]?.next(now: now) {
-            case .part(let list, let part): self.send(list.frames[part], to: peer)
-            case .unchanged(let sequence):
-                self.send(Delta(sequence: sequence, previous: sequence), to: peer)
-            case nil: return
+            case .part:
+                guard self.lists.allowsPart(now: now) else {
+                    self.starving.insert(peer)
+                    return
+                }
+                guard let (list, part) = self.watchers[peer]?.nextPart(now: now) else { return }
+                self.lists.sent(list.frames[part].count, now: now)
+                self.send(list.frames[part], to: peer)
             }
         }
+    }
+
+    /// Tells a client what it missed, or has it sent a list if that is too long ago or too much.
+    private func catchUp(_ peer: PeerID, _ selector: Selector, after sequence: UInt64) {
+        guard let changes = self.log.changes(after: sequence) else {
+            self.watchers[peer]?.restart()
+            return
+        }
+        let deltas = changes.deltas(for: selector)
+        let awaitsAnswer = self.watchers[peer]?.awaitsAnswer == true
+        let last = deltas.last?.sequence ?? sequence
+        guard self.watchers[peer]?.catchUp(to: last, messages: deltas.count) == true else { return }
+        if deltas.isEmpty, awaitsAnswer {
+            self.send(Delta(sequence: sequence, previous: sequence), to: peer)
+        }
+        let frames = deltas.map { $0.frame(self.header(.delta)) }
+        self.send(frames, from: sequence, to: last, peer)
     }
 
     /// The list as it is now, shared with those who are being sent it; `nil` if it must wait.
@@ -197,11 +234,14 @@ extension Broker {
         while answer.nextPart < end {
             // The link may have gone, or be refused.
             guard self.links[answer.peer]?.isRefused == false else { return nil }
-            let outcome = self.offer(answer.list.frames[answer.nextPart], to: answer.peer)
+            let frame = answer.list.frames[answer.nextPart]
+            guard self.lists.allowsPart(now: now) else { return answer }
+            let outcome = self.offer(frame, to: answer.peer)
             if outcome == .full, now - answer.progressed < self.configuration.listTimeout {
                 return answer
             }
             self.settle(outcome, answer.peer)
+            self.lists.sent(frame.count, now: now)
             answer.nextPart += 1
             answer.progressed = now
         }

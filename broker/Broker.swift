@@ -81,6 +81,8 @@ package actor Broker {
     var lists: ListBudget
     var waiting: [WaitingLookup] = []
     var answers: [Answer] = []
+    /// For clients that could not be told at once.
+    var log: ChangeLog
     /// Changes of this turn that nobody has been told yet.
     var pending: [WorkerRegistry.Change] = []
     package var counters = Counters()
@@ -103,6 +105,7 @@ package actor Broker {
         self.clock = SweepClock(interval: configuration.sweepInterval, now: now)
         self.warmUp = WarmUp(least: configuration.warmUp, now: now)
         self.lists = ListBudget(bytesMax: configuration.listBytesMax)
+        self.log = ChangeLog(countMax: configuration.changesKept)
         var entropy = Entropy()
         self.epoch = UInt64.random(in: 1...UInt64.max, using: &entropy)
     }

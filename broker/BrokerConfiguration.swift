@@ -28,6 +28,9 @@ package struct BrokerConfiguration: Sendable {
     /// What the lists that are being sent may hold in memory together; clients beyond that wait
     /// for theirs. The list that crosses it is the last.
     package var listBytesMax = 128 << 20
+    /// How many of the last changes are kept for clients that could not be told at once, and then
+    /// need not be sent the whole list. Each may hold two records.
+    package var changesKept = 4_096
     /// A client that takes no part of its list for this long is sent it anew when it asks for more.
     package var listTimeout: Duration = .seconds(10)
     /// How many LOOKUPs may wait for a worker at once; further ones are answered at once.

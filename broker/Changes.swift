@@ -27,8 +27,8 @@ extension [WorkerRegistry.Change] {
         return merged.compactMap { $0 }.filter { $0.before != nil || $0.after != nil }
     }
 
-    /// What they mean to those who watch that selector, cut into messages of bounded size. Each
-    /// one's `previous` is left open: it is another for each client.
+    /// What they mean to those who watch that selector, cut into messages of bounded size. Only
+    /// the last one's `sequence` stands; `previous` is another for each client.
     func deltas(for selector: Selector) -> [Delta] {
         var deltas: [Delta] = []
         var bytes = WireLimits.snapshotPartBytes

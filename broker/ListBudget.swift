@@ -1,6 +1,7 @@
 internal import RoostWire
 
-/// Bounds what lists cost: the memory of those that are being sent, and the time to encode them.
+/// Bounds what lists cost: the memory of those that are being sent, the time to encode them, and
+/// what of them waits in the sockets' queues.
 ///
 /// A client that watches is sent the whole list first, and again whenever it could not follow. With
 /// 100 000 workers that is some 10 MB and a tenth of a second; a thousand clients that come back at
@@ -16,7 +17,15 @@ struct ListBudget: Sendable {
     /// ... and this far ahead of it: small lists never wait.
     static let ahead: Duration = .milliseconds(500)
 
+    /// Parts are sent at most at this rate, a network's of 1 Gbit/s: what is sent faster waits in
+    /// queues of libzmq's, 4 MB for each client that gives 64 messages of credit.
+    static let sentBytesPerSecond = 128 << 20
+    /// What may be sent ahead of that rate.
+    static let sentAhead: Duration = .milliseconds(250)
+
     private let bytesMax: Int
+    /// When what was sent so far has gone out at that rate.
+    private var sentAt = Moment(nanoseconds: .min)
     private var lists: [Entry] = []
     /// When what was encoded so far is paid for.
     private var paidAt = Moment(nanoseconds: .min)
@@ -34,7 +43,20 @@ struct ListBudget: Sendable {
     /// A list was made; it counts until nobody is being sent it any more.
     mutating func note(_ list: SnapshotList, now: Moment) {
         self.lists.append(Entry(list: list))
-        let nanoseconds = Int64(list.byteCount) * 1_000_000_000 / Int64(Self.bytesPerSecond)
-        self.paidAt = max(self.paidAt, now) + .nanoseconds(nanoseconds)
+        self.paidAt =
+            max(self.paidAt, now) + Self.time(list.byteCount, perSecond: Self.bytesPerSecond)
+    }
+
+    /// Whether a part may be sent now.
+    func allowsPart(now: Moment) -> Bool { self.sentAt - now <= Self.sentAhead }
+
+    /// A part was sent.
+    mutating func sent(_ byteCount: Int, now: Moment) {
+        self.sentAt =
+            max(self.sentAt, now) + Self.time(byteCount, perSecond: Self.sentBytesPerSecond)
+    }
+
+    private static func time(_ byteCount: Int, perSecond rate: Int) -> Duration {
+        .nanoseconds(Int64(byteCount) * 1_000_000_000 / Int64(rate))
     }
 }

@@ -256,6 +256,20 @@ struct LimitTests {
         #expect(budget.allows(now: start + .seconds(1)) == true)
     }
 
+    @Test("parts are sent at a bounded rate, a quarter of a second ahead of it at most")
+    func partRate() {
+        var budget = ListBudget(bytesMax: .max)
+        let start = Moment.milliseconds(0)
+        var sent = 0
+        while budget.allowsPart(now: start) {
+            budget.sent(1 << 20, now: start)
+            sent += 1
+        }
+        #expect(sent == 33)
+        #expect(!budget.allowsPart(now: start + .milliseconds(7)))
+        #expect(budget.allowsPart(now: start + .milliseconds(8)))
+    }
+
     @Test("a roll keeps the order of what was done to it, and each element once")
     func roll() {
         var roll = Roll<Int>()

@@ -16,11 +16,16 @@ struct WatcherTests {
     private struct Scene {
         var registry = WorkerRegistry()
         var watcher: Watcher
+        var log = ChangeLog(countMax: 4)
         let now = Moment.milliseconds(0)
 
         init(_ watch: Watch, workers: [WorkerRecord] = []) {
-            self.watcher = Watcher(watch, isCurrent: false, now: .milliseconds(0))
-            for record in workers { _ = self.registry.register(record, now: .milliseconds(0)) }
+            self.watcher = Watcher(watch, resumes: false, now: .milliseconds(0))
+            for record in workers {
+                if case .accepted(let change?) = self.registry.register(record, now: self.now) {
+                    self.log.append([change])
+                }
+            }
         }
 
         /// What the client is sent when that worker registers.
@@ -39,12 +44,34 @@ struct WatcherTests {
         }
 
         private mutating func apply(_ change: WorkerRegistry.Change) -> [Sent] {
-            [change].deltas(for: self.watcher.selector).compactMap { delta in
+            self.log.append([change])
+            let deltas = [change].deltas(for: self.watcher.selector)
+            guard let last = deltas.last,
+                let previous = self.watcher.take(last.sequence, messages: deltas.count)
+            else { return [] }
+            return Self.told(deltas, from: previous)
+        }
+
+        private static func told(_ deltas: [Delta], from previous: UInt64) -> [Sent] {
+            deltas.enumerated().map { number, delta in
                 var delta = delta
-                guard let previous = self.watcher.take(delta.sequence) else { return nil }
                 delta.previous = previous
+                if number < deltas.count - 1 { delta.sequence = previous }
                 return .delta(delta)
             }
+        }
+
+        private mutating func catchUp(after sequence: UInt64) -> [Sent] {
+            guard let changes = self.log.changes(after: sequence) else {
+                self.watcher.restart()
+                return []
+            }
+            let deltas = changes.deltas(for: self.watcher.selector)
+            let answers = deltas.isEmpty && self.watcher.awaitsAnswer
+            let last = deltas.last?.sequence ?? sequence
+            guard self.watcher.catchUp(to: last, messages: deltas.count) else { return [] }
+            if answers { return [.delta(Delta(sequence: sequence, previous: sequence))] }
+            return Self.told(deltas, from: sequence)
         }
 
         mutating func list() -> SnapshotList {
@@ -59,19 +86,20 @@ struct WatcherTests {
         mutating func pump() -> [Sent] {
             var sent: [Sent] = []
             while true {
-                if self.watcher.wantsList { self.watcher.begin(self.list()) }
-                switch self.watcher.next(now: self.now) {
-                case .part(let list, let part):
-                    let frame = list.frames[part]
-                    guard let snapshot = try? frame.withUnsafeBytes({ try Snapshot(FrameView($0)) })
+                switch self.watcher.need {
+                case .nothing: return sent
+                case .changes(let sequence): sent += self.catchUp(after: sequence)
+                case .list: self.watcher.begin(self.list())
+                case .part:
+                    guard let (list, part) = self.watcher.nextPart(now: self.now),
+                        let snapshot = try? list.frames[part].withUnsafeBytes({
+                            try Snapshot(FrameView($0))
+                        })
                     else {
-                        Issue.record("part \(part) cannot be read")
+                        Issue.record("a part cannot be read")
                         return sent
                     }
                     sent.append(.snapshot(snapshot))
-                case .unchanged(let sequence):
-                    sent.append(.delta(Delta(sequence: sequence, previous: sequence)))
-                case nil: return sent
                 }
             }
         }
@@ -100,19 +128,57 @@ struct WatcherTests {
         )
     }
 
-    @Test("without credit nothing is sent or queued; with credit the whole list comes")
+    @Test("without credit nothing is sent or queued; with credit comes what was missed")
     func credit() {
         var scene = Scene(Watch(credit: 1))
         #expect(scene.pump().count == 1)
         #expect(scene.register(a).isEmpty)
         #expect(scene.register(b).isEmpty)
         scene.watcher.add(credit: 1)
-        #expect(
-            scene.pump() == [.snapshot(Snapshot(sequence: 2, complete: true, records: [a, b]))]
-        )
+        #expect(scene.pump() == [.delta(Delta(sequence: 2, previous: 0, upserts: [a, b]))])
         scene.watcher.add(credit: 1)
         #expect(scene.pump().isEmpty)
         #expect(scene.deregister(a).count == 1)
+    }
+
+    @Test("what was missed comes as the whole list when it is too much for the log")
+    func missedTooMuch() {
+        // The log keeps four changes at least, and eight at most.
+        for (count, isKnown) in [(8, true), (9, false)] {
+            var scene = Scene(Watch(credit: 1))
+            #expect(scene.pump().count == 1)
+            for number in 0..<count { #expect(scene.register(.sample("\(number)")).isEmpty) }
+            scene.watcher.add(credit: 4)
+            let sent = scene.pump()
+            #expect(sent.count == 1)
+            guard case .delta(let delta) = sent.first else {
+                #expect(!isKnown)
+                continue
+            }
+            #expect(isKnown)
+            #expect(delta.upserts.count == 8)
+            #expect((delta.previous, delta.sequence) == (0, 8))
+        }
+    }
+
+    @Test("what was missed in more messages than there is credit for comes as a list, in parts")
+    func missedInManyMessages() {
+        var scene = Scene(Watch(credit: 1))
+        #expect(scene.pump().count == 1)
+        for number in 0..<3 { #expect(scene.register(Self.bulky("\(number)")).isEmpty) }
+        scene.watcher.add(credit: 2)
+        let parts = scene.pump()
+        #expect(parts.count == 2)
+        guard case .snapshot = parts[0] else { Issue.record("no part of a list"); return }
+        // And with credit for all as changes, of which only the last one moves the sequence.
+        scene = Scene(Watch(credit: 1))
+        #expect(scene.pump().count == 1)
+        for number in 0..<3 { #expect(scene.register(Self.bulky("\(number)")).isEmpty) }
+        scene.watcher.add(credit: 3)
+        let numbers = scene.pump().map { sent -> [UInt64] in
+            if case .delta(let delta) = sent { [delta.previous, delta.sequence] } else { [] }
+        }
+        #expect(numbers == [[0, 0], [0, 0], [0, 3]])
     }
 
     @Test("a watch without any credit is answered when credit comes")
@@ -160,7 +226,7 @@ struct WatcherTests {
         var scene = Scene(Watch(credit: 4), workers: [a])
         scene.watcher = Watcher(
             Watch(epoch: 5, sequence: 1, credit: 4),
-            isCurrent: true,
+            resumes: true,
             now: scene.now
         )
         #expect(scene.pump() == [.delta(Delta(sequence: 1, previous: 1))])
@@ -173,23 +239,41 @@ struct WatcherTests {
         var scene = Scene(Watch(credit: 4), workers: [a])
         scene.watcher = Watcher(
             Watch(epoch: 5, sequence: 1, credit: 0),
-            isCurrent: true,
+            resumes: true,
             now: scene.now
         )
         #expect(scene.pump().isEmpty)
         scene.watcher.add(credit: 1)
         #expect(scene.pump() == [.delta(Delta(sequence: 1, previous: 1))])
 
-        // What has changed until then comes as a list, and nothing before it.
+        // What has changed until then comes instead of the answer.
         scene.watcher = Watcher(
             Watch(epoch: 5, sequence: 1, credit: 0),
-            isCurrent: true,
+            resumes: true,
             now: scene.now
         )
         #expect(scene.register(b).isEmpty)
         scene.watcher.add(credit: 4)
-        let list = Snapshot(sequence: 2, complete: true, records: [a, b])
-        #expect(scene.pump() == [.snapshot(list)])
+        #expect(scene.pump() == [.delta(Delta(sequence: 2, previous: 1, upserts: [b]))])
+        #expect(scene.pump().isEmpty)
+    }
+
+    @Test("a client that has an older list is told what followed it")
+    func resumeLater() {
+        var scene = Scene(Watch(credit: 4), workers: [a, b])
+        scene.watcher = Watcher(
+            Watch(epoch: 5, sequence: 1, credit: 4),
+            resumes: true,
+            now: scene.now
+        )
+        #expect(scene.pump() == [.delta(Delta(sequence: 2, previous: 1, upserts: [b]))])
+        // If none of it concerns the client, that is told.
+        scene.watcher = Watcher(
+            Watch(selector: Selector(zone: "x"), epoch: 5, sequence: 1, credit: 4),
+            resumes: true,
+            now: scene.now
+        )
+        #expect(scene.pump() == [.delta(Delta(sequence: 1, previous: 1))])
     }
 
     @Test("after the broker's warm-up the list is sent again")
@@ -200,7 +284,7 @@ struct WatcherTests {
         #expect(scene.pump().count == 1)
     }
 
-    @Test("a change between two parts of a list is followed by a list of its own")
+    @Test("a change between two parts of a list is told when the list has been sent")
     func changeBetweenParts() {
         let workers = (0..<3).map { Self.bulky("\($0)") }
         var scene = Scene(Watch(credit: 1), workers: workers)
@@ -209,16 +293,14 @@ struct WatcherTests {
         #expect(scene.register(a).isEmpty)
         scene.watcher.add(credit: 100)
         let rest = scene.pump()
-        let parts = (first + rest).compactMap { sent -> Snapshot? in
-            if case .snapshot(let snapshot) = sent { snapshot } else { nil }
+        let numbers = (first + rest).map { sent -> [UInt64] in
+            switch sent {
+            case .snapshot(let part): [part.sequence, UInt64(part.part), UInt64(part.parts)]
+            case .delta(let delta): [delta.previous, delta.sequence]
+            }
         }
-        #expect(parts.count == first.count + rest.count)
-        let numbers = parts.map { [$0.sequence, UInt64($0.part), UInt64($0.parts)] }
-        #expect(
-            numbers == [
-                [3, 0, 3], [3, 1, 3], [3, 2, 3], [4, 0, 4], [4, 1, 4], [4, 2, 4], [4, 3, 4],
-            ]
-        )
+        #expect(numbers == [[3, 0, 3], [3, 1, 3], [3, 2, 3], [3, 4]])
+        #expect(rest.last == .delta(Delta(sequence: 4, previous: 3, upserts: [a])))
     }
 
     // MARK: Changes
@@ -313,9 +395,9 @@ struct WatcherTests {
     func patchedDelta() throws {
         let delta = Delta(sequence: 9, previous: 0, upserts: [a])
         var frame = delta.frame(FrameHeader(.delta, sender: .random()))
-        frame.withUnsafeMutableBytes { Delta.patch(previous: 7, in: $0.baseAddress!) }
+        frame.withUnsafeMutableBytes { Delta.patch(sequence: 8, previous: 7, in: $0.baseAddress!) }
         let patched = try frame.withUnsafeBytes { try Delta(FrameView($0)) }
-        #expect(patched == Delta(sequence: 9, previous: 7, upserts: [a]))
+        #expect(patched == Delta(sequence: 8, previous: 7, upserts: [a]))
     }
 
     // MARK: Digests
@@ -402,7 +484,7 @@ struct WatcherTests {
         #expect(parts.pump().count == 1)
         #expect(!isDue(&parts))
         var answer = Scene(Watch(credit: 1))
-        answer.watcher = Watcher(Watch(credit: 0), isCurrent: true, now: answer.now)
+        answer.watcher = Watcher(Watch(credit: 0), resumes: true, now: answer.now)
         #expect(!isDue(&answer))
     }
 

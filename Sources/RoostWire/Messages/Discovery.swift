@@ -158,14 +158,20 @@ package struct Delta: WireMessage, Hashable {
     package var upserts: [WorkerRecord]
     package var removals: [Removal]
 
-    /// Writes `previous` into a frame 0 that was encoded for somebody else: it is all that differs
-    /// between those who are told the same, but for the header.
-    package static func patch(previous: UInt64, in frame: UnsafeMutableRawPointer) {
-        frame.storeBytes(
-            of: previous.littleEndian,
-            toByteOffset: WireLimits.headerBytes + 8,
-            as: UInt64.self
-        )
+    /// Writes both numbers into a frame 0 that was encoded for somebody else: they are all that
+    /// differs between those who are told the same, but for the header.
+    package static func patch(
+        sequence: UInt64,
+        previous: UInt64,
+        in frame: UnsafeMutableRawPointer
+    ) {
+        for (offset, number) in [(0, sequence), (8, previous)] {
+            frame.storeBytes(
+                of: number.littleEndian,
+                toByteOffset: WireLimits.headerBytes + offset,
+                as: UInt64.self
+            )
+        }
     }
 
     package init(
