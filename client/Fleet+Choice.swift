@@ -144,17 +144,16 @@ extension Fleet {
                 key: call.affinity
             )
         }
-        guard let chosen = position(takesNewcomers: true) else { return nil }
-        let candidate = pool.members[chosen]
-        guard candidate.place.slowStart != nil else { return candidate }
-        if candidate.place.slowStart?.isOver(now: now) == true {
-            candidate.place.slowStart = nil
-            return candidate
+        guard pool.hasNewcomers else {
+            return position(takesNewcomers: true).map { pool.members[$0] }
         }
-        guard candidate.place.slowStart?.takesTurn(now: now) == false,
-            let other = position(takesNewcomers: false)
-        else { return candidate }
-        return pool.members[other]
+        pool.earn(now: now)
+        // If the others can take nothing, those that have just joined take all.
+        guard let chosen = position(takesNewcomers: false) ?? position(takesNewcomers: true) else {
+            return nil
+        }
+        pool.members[chosen].place.slowStart?.take()
+        return pool.members[chosen]
     }
 
     /// Workers that were not chosen for a while get another chance, little by little.

@@ -13,8 +13,31 @@ final class Candidate {
 
 /// Candidates that are alike, and whose turn it is.
 struct CandidatePool {
-    var members: [Candidate] = []
+    private(set) var members: [Candidate] = []
     var picker: Picker
+    /// Whether some of them are being given less than their share.
+    private(set) var hasNewcomers = false
+
+    init(picker: Picker) { self.picker = picker }
+
+    mutating func replace(_ members: [Candidate]) {
+        self.members = members
+        self.hasNewcomers = members.contains { $0.place.slowStart != nil }
+    }
+
+    /// A request is given to one of them: those that have just joined earn their part of it.
+    mutating func earn(now: Moment) {
+        self.hasNewcomers = false
+        for member in self.members {
+            guard let slowStart = member.place.slowStart else { continue }
+            if slowStart.isOver(now: now) {
+                member.place.slowStart = nil
+            } else {
+                member.place.slowStart?.earn(of: self.members.count, now: now)
+                self.hasNewcomers = true
+            }
+        }
+    }
 }
 
 /// A model (and version, 0 for any) that calls ask for, and who serves it.
@@ -73,10 +96,13 @@ extension Target {
             usable = moving.isEmpty ? linked : moving
         }
         let isUsed = Set(usable.map(ObjectIdentifier.init))
-        self.near.members = usable.filter { zone.isEmpty || $0.place.link.record.zone == zone }
-        self.far.members =
+        self.near.replace(
+            usable.filter { zone.isEmpty || $0.place.link.record.zone == zone }
+        )
+        self.far.replace(
             zone.isEmpty ? [] : usable.filter { $0.place.link.record.zone != zone }
-        self.last.members = linked.filter { !isUsed.contains(ObjectIdentifier($0)) }
+        )
+        self.last.replace(linked.filter { !isUsed.contains(ObjectIdentifier($0)) })
     }
 }
 
@@ -97,7 +123,7 @@ struct Choice: PickerCandidates {
     let call: Call
     /// Whether those count that said they are overloaded.
     let takesOverloaded: Bool
-    /// Whether those count that have just joined.
+    /// Whether those count that have just joined and have not earned another request.
     let takesNewcomers: Bool
 
     var count: Int { self.members.count }
@@ -106,7 +132,7 @@ struct Choice: PickerCandidates {
         let place = self.members[position].place
         guard place.link.canSend else { return nil }
         guard self.takesOverloaded || place.overloadedUntil == nil else { return nil }
-        guard self.takesNewcomers || place.slowStart == nil else { return nil }
+        guard self.takesNewcomers || place.slowStart?.mayTake != false else { return nil }
         guard self.call.avoided.isEmpty || !self.call.avoided.contains(ObjectIdentifier(place))
         else { return nil }
         return place.link.inFlight
@@ -115,6 +141,8 @@ struct Choice: PickerCandidates {
     func latency(_ position: Int) -> Double {
         self.members[position].latency.mean(self.call.sizeClass)
     }
+
+    func slots(_ position: Int) -> Int { Int(self.members[position].place.link.record.slots) }
 
     func hash(_ position: Int) -> UInt64 { self.members[position].place.hash }
 }

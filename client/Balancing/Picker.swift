@@ -5,6 +5,8 @@ protocol PickerCandidates {
     func outstanding(_ position: Int) -> Int?
     /// How long it takes for such a request, in any unit; 0 if nobody knows.
     func latency(_ position: Int) -> Double
+    /// How many requests it executes at once.
+    func slots(_ position: Int) -> Int
     /// Its name's hash (``Rendezvous/hash(_:)``).
     func hash(_ position: Int) -> UInt64
 }
@@ -88,8 +90,9 @@ struct Picker: Sendable {
         return nil
     }
 
-    /// The least latency x (outstanding + 1), in turn among equals. All are looked at: with the few
-    /// dozens that one client is linked to, that beats two drawn at random (PROTOCOL.md §2.1).
+    /// The least latency x (outstanding / slots + 1), in turn among equals. All are looked at: with
+    /// the few dozens that one client is linked to, that beats two drawn at random (PROTOCOL.md
+    /// §2.1).
     private mutating func adapt(_ candidates: some PickerCandidates) -> Int? {
         let count = candidates.count
         // Nobody knows a newcomer: it is taken to be as fast as the fastest.
@@ -105,7 +108,8 @@ struct Picker: Sendable {
             let position = (self.last + step) % count
             guard let requests = candidates.outstanding(position) else { continue }
             let latency = candidates.latency(position)
-            let score = (latency > 0 ? latency : fastest) * Double(requests + 1)
+            let rounds = Double(requests) / Double(max(candidates.slots(position), 1)) + 1
+            let score = (latency > 0 ? latency : fastest) * rounds
             guard score < least else { continue }
             best = position
             least = score

@@ -1,14 +1,16 @@
 internal import RoostWire
 
-/// A high quantile of the latest latencies: a histogram whose buckets grow by an eighth of a power
-/// of two, so that what it says is exact to 9 %. The past is halved now and then.
+/// A high quantile of the latest latencies: a histogram with sixteen buckets to a power of two, so
+/// that what it says is at most a sixteenth too long. The past is halved now and then.
 struct LatencyQuantile: Sendable {
     private var counts: [UInt32] = Array(repeating: 0, count: Self.bucketCount)
     private var total = 0
     private var added = 0
 
-    /// From 1 µs to 2^32 µs, eight to a power of two.
-    private static let bucketCount = 32 * 8
+    /// From 2^10 ns, about a microsecond, to 2^42 ns, more than an hour.
+    private static let powers = (first: 10, count: 32)
+    private static let bitsPerPower = 4
+    private static let bucketCount = powers.count << bitsPerPower
     /// After so many the counts are halved.
     private static let totalMax = 10_000
     /// So few say nothing.
@@ -46,18 +48,17 @@ struct LatencyQuantile: Sendable {
     }
 
     private static func bucket(_ latency: Duration) -> Int {
-        let microseconds = UInt64(max(latency.nanoseconds / 1_000, 1))
-        let power = 63 - microseconds.leadingZeroBitCount
-        // The three bits behind the leading one.
-        let eighth =
-            power >= 3 ? (microseconds >> (power - 3)) & 7 : (microseconds << (3 - power)) & 7
-        return min(power * 8 + Int(eighth), Self.bucketCount - 1)
+        let nanoseconds = UInt64(max(latency.nanoseconds, 1 << Int64(Self.powers.first)))
+        let power = 63 - nanoseconds.leadingZeroBitCount
+        // The bits behind the leading one.
+        let fraction = Int(nanoseconds >> UInt64(power - Self.bitsPerPower)) & 15
+        let bucket = (power - Self.powers.first) << Self.bitsPerPower + fraction
+        return min(bucket, Self.bucketCount - 1)
     }
 
     private static func upperBound(_ bucket: Int) -> Duration {
-        let power = bucket / 8
-        let eighths = UInt64(bucket % 8 + 9)
-        let microseconds = power >= 3 ? eighths << (power - 3) : (eighths << power) >> 3
-        return .microseconds(Int64(microseconds))
+        let power = Self.powers.first + bucket >> Self.bitsPerPower
+        let sixteenths = Int64(bucket & 15 + 17)
+        return .nanoseconds(sixteenths << Int64(power - Self.bitsPerPower))
     }
 }

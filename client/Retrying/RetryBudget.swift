@@ -4,8 +4,8 @@ internal import RoostWire
 /// so that a fleet in trouble is not drowned in repetitions (Finagle's `RetryBudget`, same
 /// constants).
 ///
-/// A value. Over any span of `t` seconds at most `share` of the requests + `perSecond` x (`t` + 10)
-/// are granted.
+/// A value. Over any span of `t` seconds at most `share` of the requests of that span and of the
+/// 10 s before it + `perSecond` x (`t` + 11) are granted.
 struct RetryBudget: Sendable {
     private let share: Double
     private let perSecond: Double

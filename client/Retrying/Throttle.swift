@@ -5,12 +5,13 @@ internal import RoostWire
 ///
 /// Rejects with probability (ends - 2 x accepted) / (ends + 1), where refusals and requests that
 /// were turned away here are ends too: "client-side throttling" of B. Beyer et al., "Site Reliability
-/// Engineering", 2016, ch. 21. The window is 2 s instead of the book's 2 minutes and the probability
-/// bounded, so that a fleet that has recovered is used again within 2 s. What is under way counts
-/// for nothing: a burst of requests is no refusal.
+/// Engineering", 2016, ch. 21. The window is 1 s instead of the book's 2 minutes and the probability
+/// bounded, so that a fleet that has recovered is used again within 2 s: what is turned away here in
+/// that time counts too, so it takes longer than the window. What is under way counts for nothing:
+/// a burst of requests is no refusal.
 struct Throttle: Sendable {
     /// Attempts that have ended, and those that were not refused for load.
-    private var counts = SlidingCounts(window: .seconds(2), buckets: 8)
+    private var counts = SlidingCounts(window: .seconds(1), buckets: 8)
 
     private static let multiplier = 2
     static let probabilityMax = 0.8
