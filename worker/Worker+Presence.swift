@@ -185,7 +185,7 @@ extension Worker {
                 now: now,
                 jitter: jitter
             )
-            self.wasRegistered = true
+            self.brokerLinks[index].wasRegistered = true
             if !wasRegistered {
                 self.observe(.registered(broker: self.brokerLinks[index].endpoint))
             }
@@ -199,7 +199,7 @@ extension Worker {
             actions = self.brokerLinks[index].heartbeater.unknown(now: now)
         case .error:
             let error = try ErrorReply(frame)
-            if error.code == .stale { self.outlive(error.value) }
+            if error.code == .stale { self.outlive(error.value, broker: index, now: now) }
             actions = self.brokerLinks[index].heartbeater.refused(error, now: now, jitter: jitter)
         case .goAway:
             actions = self.brokerLinks[index].heartbeater.lost(now: now, jitter: jitter)
@@ -212,11 +212,19 @@ extension Worker {
         self.perform(actions, broker: index)
     }
 
-    /// The broker holds a newer incarnation of us. If it never held this one, our clock was set
-    /// back, and the next registration goes above it. If it did, another process has our name;
-    /// to go above it would make the two take it from each other for ever.
-    private func outlive(_ incarnation: UInt64) {
-        guard !self.wasRegistered else { return }
-        self.record.incarnation = max(self.record.incarnation, incarnation &+ 1)
+    /// A broker holds a newer incarnation of us. If it never held this one, our clock was set back,
+    /// and we go above it, at every broker. If it did, another process has our name; to go above it
+    /// would make the two take it from each other for ever.
+    ///
+    /// What other brokers have held says nothing: one that was started since our last life knows of
+    /// none, and takes us at once.
+    private func outlive(_ incarnation: UInt64, broker index: Int, now: Moment) {
+        guard !self.brokerLinks[index].wasRegistered, incarnation >= self.record.incarnation
+        else { return }
+        self.record.incarnation = incarnation &+ 1
+        self.record.revision += 1
+        for other in self.brokerLinks.indices where other != index {
+            self.perform(self.brokerLinks[other].heartbeater.recordChanged(now: now), broker: other)
+        }
     }
 }

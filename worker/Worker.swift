@@ -27,6 +27,8 @@ package actor Worker {
         var heartbeater: Heartbeater
         var socket: Socket?
         var sequence = LinkSequence()
+        /// It has held our record in this life: a newer one there is another process's.
+        var wasRegistered = false
     }
 
     let reactor: Reactor
@@ -41,8 +43,6 @@ package actor Worker {
     var record: WorkerRecord
     var brokerLinks: [BrokerLink] = []
     var clientLinks: [PeerID: ClientLink] = [:]
-    /// A broker has held our record in this life: a newer one there is another process's.
-    var wasRegistered = false
     var refusedMessages: UInt64 = 0
     /// When clients that had gone were last looked for.
     var idleLinksForgotten = Moment(nanoseconds: 0)

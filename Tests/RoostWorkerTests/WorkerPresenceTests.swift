@@ -133,6 +133,32 @@ struct WorkerPresenceTests {
         }
     }
 
+    @Test("what one broker took says nothing of another: a clock set back is outlived at each")
+    func outlivesAtEach() async throws {
+        let reactor = try Reactor()
+        let old = RawPeer(.router, on: reactor)
+        let endpoint = try await old.bind(try Endpoint("127.0.0.1:*"))
+        try await self.withBroker {
+            $0.brokers.append(endpoint)
+        } _: { fresh, worker, _ in
+            let first = try await self.register(fresh)
+            await fresh.send(Self.answer, to: first.peer)
+            while try await fresh.next().header.type != .heartbeat {}
+            let second = try await self.register(old)
+            await old.send(ErrorReply(.stale, "newer", value: 40), to: second.peer)
+            let third = try await self.register(old)
+            #expect(try third.read(Register.self).record.incarnation == 41)
+            // The other holds a record that holds no more.
+            let told = try await self.register(fresh)
+            #expect(told.peer == first.peer)
+            let record = try told.read(Register.self).record
+            #expect(record.incarnation == 41)
+            #expect(record.revision > (try first.read(Register.self).record.revision))
+        }
+        await old.close()
+        reactor.stop()
+    }
+
     @Test("a worker that was registered leaves its name to a newer process")
     func yields() async throws {
         try await self.withBroker { broker, worker, _ in
