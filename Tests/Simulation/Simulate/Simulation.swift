@@ -152,7 +152,9 @@ final class Simulation: @unchecked Sendable {
         }
         // A clock that was set back gives a lower incarnation than the life before had.
         let milliseconds = UInt64(self.world.now / 1_000_000)
-        let incarnation = self.random.chance(0.0) ? milliseconds - 60_000 : milliseconds
+        let incarnation =
+            self.scenario.clocksGoBack && self.random.chance(0.3)
+            ? milliseconds - 60_000 : milliseconds
         let worker = try? SimulatedWorker(
             index,
             self.world,
