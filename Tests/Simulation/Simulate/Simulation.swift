@@ -398,7 +398,9 @@ final class Simulation: @unchecked Sendable {
             }
         }
         for index in self.workers.indices where self.workers[index] == nil {
-            if self.random.chance(0.7) { self.startWorker(index) }
+            // The dead whose beats go on must stay dead, or they are noticed less often.
+            guard self.sabotage != .listsTheDead, self.random.chance(0.7) else { continue }
+            self.startWorker(index)
         }
         for index in self.clients.indices where self.clients[index] == nil {
             self.startClient(index)
