@@ -67,8 +67,9 @@ package struct Scheduler<Item: Sendable>: Sendable {
     private let slots: Int
     private let queueMax: Int
     private let queueBytesMax: Int
-    private let stallLimit: Duration
-    private let stallFactor: Int
+    /// In nanoseconds.
+    private let stallLimit: Int64
+    private let stallFactor: Int64
     private var queue = Ring<Entry>()
     private var queuedWork = ServiceTime.Work()
     /// What the executions were expected to take when they began, in nanoseconds.
@@ -90,8 +91,8 @@ package struct Scheduler<Item: Sendable>: Sendable {
         self.slots = max(configuration.executors, 1)
         self.queueMax = configuration.queueMax
         self.queueBytesMax = configuration.queueBytesMax
-        self.stallLimit = configuration.stallLimit
-        self.stallFactor = configuration.stallFactor
+        self.stallLimit = configuration.stallLimit.nanoseconds
+        self.stallFactor = Int64(configuration.stallFactor)
     }
 
     /// Requests waiting.
@@ -105,7 +106,10 @@ package struct Scheduler<Item: Sendable>: Sendable {
         var stall = Moment.never
         for case .some(let execution) in self.executions {
             oldest = min(oldest, execution.started)
-            stall = min(stall, execution.started + self.stallLimit(of: execution.model))
+            stall = min(
+                stall,
+                execution.started + .nanoseconds(self.stallLimit(of: execution.model))
+            )
         }
         return ExecutorStatistics(
             running: self.running,
@@ -114,12 +118,12 @@ package struct Scheduler<Item: Sendable>: Sendable {
             lastProgress: self.lastProgress,
             oldestStart: oldest,
             stall: stall,
-            meanServiceTime: self.serviceTime.mean
+            meanServiceTime: .nanoseconds(self.serviceTime.mean)
         )
     }
 
-    /// After how long an execution of the model is unusually long.
-    private func stallLimit(of model: Int) -> Duration {
+    /// After how many nanoseconds an execution of the model is unusually long.
+    private func stallLimit(of model: Int) -> Int64 {
         max(self.serviceTime.mean(of: model) * self.stallFactor, self.stallLimit)
     }
 
@@ -186,7 +190,7 @@ package struct Scheduler<Item: Sendable>: Sendable {
     /// How long it takes until there is room for the refused.
     private var backoff: Duration {
         let places = max(Int64(self.queue.count) / Self.roomShare, 1)
-        let mean = self.serviceTime.mean.nanoseconds
+        let mean = self.serviceTime.mean
         let time = Duration.nanoseconds(mean * places / Int64(self.slots))
         return min(max(time, Self.backoffBounds.lowerBound), Self.backoffBounds.upperBound)
     }
@@ -222,11 +226,11 @@ package struct Scheduler<Item: Sendable>: Sendable {
         self.runningWork -= execution.expected
         self.finished += 1
         self.lastProgress = now
-        let duration = now - execution.started
+        let duration = now.nanoseconds - execution.started.nanoseconds
         // One that stood still says little of the next: it does not make the next stall look usual.
-        let isFirst = self.serviceTime.mean(of: execution.model) == .zero
+        let isFirst = self.serviceTime.mean(of: execution.model) == 0
         self.serviceTime.record(
-            isFirst ? duration : min(duration, self.stallLimit(of: execution.model)),
+            nanoseconds: isFirst ? duration : min(duration, self.stallLimit(of: execution.model)),
             model: execution.model,
             now: now
         )

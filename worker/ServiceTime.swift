@@ -38,8 +38,9 @@ package struct ServiceTime: Sendable {
 
     /// Nothing is refused because of fewer executions than these.
     package static let samplesMin = 8
-    /// An estimate counts half after so long without an execution, or after twice itself.
-    package static let halfLife: Duration = .seconds(1)
+    /// An estimate counts half after so long without an execution, or after twice itself, in
+    /// nanoseconds.
+    private static let halfLife: Int64 = 1_000_000_000
     /// Longer executions count as ones of an hour: sums of many stay in range.
     private static let sampleMax: Int64 = 3_600_000_000_000
 
@@ -49,21 +50,23 @@ package struct ServiceTime: Sendable {
 
     package init() {}
 
-    /// An execution has ended.
-    package mutating func record(_ duration: Duration, model: Int, now: Moment) {
+    /// An execution has ended that took so many nanoseconds.
+    ///
+    /// `Duration` has 128 bits, of which each conversion pays a division: here it is a plain number.
+    package mutating func record(nanoseconds: Int64, model: Int, now: Moment) {
         while self.models.count <= model { self.models.append(Estimate()) }
         // An execution takes a nanosecond at least: a mean of 0 says that there was none.
-        let sample = min(max(duration.nanoseconds, 1), Self.sampleMax)
+        let sample = min(max(nanoseconds, 1), Self.sampleMax)
         self.models[model].record(sample, now: now)
         self.all.record(sample, now: now)
     }
 
-    /// The mean over all models; zero before the first execution.
-    package var mean: Duration { .nanoseconds(self.all.mean) }
+    /// The mean over all models, in nanoseconds; 0 before the first execution.
+    package var mean: Int64 { self.all.mean }
 
-    /// A model's mean; zero before its first execution.
-    package func mean(of model: Int) -> Duration {
-        model < self.models.count ? .nanoseconds(self.models[model].mean) : .zero
+    /// A model's mean, in nanoseconds; 0 before its first execution.
+    package func mean(of model: Int) -> Int64 {
+        model < self.models.count ? self.models[model].mean : 0
     }
 
     /// What an execution of the model may be expected to take; nothing if nobody can say.
@@ -73,7 +76,7 @@ package struct ServiceTime: Sendable {
         }
         let estimate = self.models[model]
         let age = now.nanoseconds - estimate.measured.nanoseconds
-        let halfLife = max(Self.halfLife.nanoseconds, 2 * estimate.mean)
+        let halfLife = max(Self.halfLife, 2 * estimate.mean)
         guard age >= halfLife else {
             return Work(mean: estimate.mean, deviation: estimate.deviation)
         }
