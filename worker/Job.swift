@@ -32,8 +32,11 @@ package final class Job: @unchecked Sendable {
 
     /// The link that the answer goes to: the last on which the request came.
     var peer: PeerID
-    /// Earlier links on which it came.
-    var otherPeers: [PeerID] = []
+    /// Earlier links on which it came, and whether there are any: asked of each request.
+    var otherPeers: [PeerID] = [] {
+        didSet { self.isShared = !self.otherPeers.isEmpty }
+    }
+    private(set) var isShared = false
     /// Its place among the requests that are under way.
     var position = 0
 

@@ -42,7 +42,7 @@ struct RecentReplies<Item: Sendable>: Sendable {
         var links = 0
         /// How many answers of the present link may be unread.
         var depth = 0
-        var current = Ring<Entry>()
+        var current = Queue<Entry>()
         /// Those of earlier links.
         var earlier: [Entry] = []
         /// Requests that were executed and must not be again, their answers gone.
@@ -239,15 +239,12 @@ extension RecentReplies.State {
             freed += entry.byteCount
             return true
         }
-        while let entry = self.current.popFirst() {
-            guard isOld(entry.kept) else {
-                self.current.prepend(entry)
-                break
-            }
+        while let entry = self.current.first, isOld(entry.kept) {
             freed += entry.byteCount
+            _ = self.current.popFirst()
         }
         self.executed.removeAll { isOld($0.kept) }
-        var oldest = self.current.first { _ in true }?.kept ?? .never
+        var oldest = self.current.first?.kept ?? .never
         for entry in self.earlier { oldest = min(oldest, entry.kept) }
         for entry in self.executed { oldest = min(oldest, entry.kept) }
         return (freed, oldest)

@@ -70,7 +70,7 @@ package struct Scheduler<Item: Sendable>: Sendable {
     /// In nanoseconds.
     private let stallLimit: Int64
     private let stallFactor: Int64
-    private var queue = Ring<Entry>()
+    private var queue = Queue<Entry>()
     private var queuedWork = ServiceTime.Work()
     /// What the executions were expected to take when they began, in nanoseconds.
     private var runningWork: Int64 = 0

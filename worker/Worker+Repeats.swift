@@ -43,62 +43,90 @@ extension Worker {
 
     // MARK: What is under way
 
-    /// A request is offered to the scheduler.
-    func begin(_ job: Job) {
-        job.position = self.underWay.count
-        self.underWay.append(job)
+    // Turn by turn, not one by one: an actor's property pays for each access to it.
+
+    /// Requests are offered to the scheduler.
+    func begin(_ arrivals: [(job: Job, byteCount: Int)]) {
+        Self.add(arrivals, to: &self.underWay)
+    }
+
+    private static func add(_ arrivals: [(job: Job, byteCount: Int)], to underWay: inout [Job]) {
+        for (job, _) in arrivals {
+            job.position = underWay.count
+            underWay.append(job)
+        }
     }
 
     /// A request is no longer under way.
-    func end(_ job: Job) {
-        if !job.otherPeers.isEmpty { self.sharedCount -= 1 }
-        // After stop() nothing is under way.
-        guard job.position < self.underWay.count, self.underWay[job.position] === job,
-            let last = self.underWay.popLast(), last !== job
-        else { return }
-        last.position = job.position
-        self.underWay[job.position] = last
+    func end(_ job: Job) { self.end([job]) }
+
+    private func end(_ jobs: ArraySlice<Job>) { Self.remove(jobs, from: &self.underWay) }
+
+    private static func remove(_ jobs: ArraySlice<Job>, from underWay: inout [Job]) {
+        for job in jobs {
+            // After stop() nothing is under way.
+            guard job.position < underWay.count, underWay[job.position] === job,
+                let last = underWay.popLast(), last !== job
+            else { continue }
+            last.position = job.position
+            underWay[job.position] = last
+        }
     }
 
     /// Requests have been executed, or their turn came too late, and their answers were sent if the
     /// link is there: other links on which one came get it too, and it is kept for those to come.
     func finish(_ jobs: ArraySlice<Job>, of peer: PeerID, now: Moment) {
-        let replies = self.clientLinks[peer]?.replies
+        self.end(jobs)
+        for job in jobs where job.isShared { self.answerOthers(job) }
+        // After stop() nobody will ask again.
+        guard self.socket != nil else { return }
         let wasEmpty = self.replies.deadline == .never
-        for job in jobs {
-            let others = job.otherPeers
-            self.end(job)
-            if !others.isEmpty { self.answer(job, to: others) }
-            // After stop() nobody will ask again.
-            guard job.wasExecuted, self.socket != nil else { continue }
-            self.replies.keep(
+        let client = self.clientLinks[peer]?.replies
+        Self.keep(jobs, of: client, in: &self.replies, now: now)
+        if wasEmpty, self.replies.deadline != .never { self.setTimer() }
+    }
+
+    private static func keep(
+        _ jobs: ArraySlice<Job>,
+        of client: RecentReplies<Job>.Client?,
+        in replies: inout RecentReplies<Job>,
+        now: Moment
+    ) {
+        for job in jobs where job.wasExecuted {
+            replies.keep(
                 job,
                 requestID: job.requestID,
                 byteCount: job.byteCount,
                 isIdempotent: job.isIdempotent,
-                of: replies,
+                of: client,
                 job.client,
                 now: now
             )
         }
-        if wasEmpty, self.replies.deadline != .never { self.setTimer() }
     }
 
-    private func answer(_ job: Job, to peers: [PeerID]) {
-        job.otherPeers = []
+    private func answerOthers(_ job: Job) {
+        let peers = job.otherPeers
+        self.share(job, with: [])
         for peer in peers {
             job.encodeAgain(sender: self.instance)
             self.answer([job][...], to: peer)
         }
     }
 
+    /// A request's earlier links are these from now on.
+    private func share(_ job: Job, with peers: [PeerID]) {
+        if job.isShared { self.sharedCount -= 1 }
+        job.otherPeers = peers
+        if job.isShared { self.sharedCount += 1 }
+    }
+
     // MARK: Links of one request
 
     /// A request came on a further link: the answer goes there as well.
     private func attach(_ peer: PeerID, to job: Job) {
-        if job.otherPeers.isEmpty { self.sharedCount += 1 }
         let key = job.key
-        job.otherPeers.append(job.peer)
+        self.share(job, with: job.otherPeers + [job.peer])
         job.peer = peer
         self.pool.rename(key, to: job.key)
     }
@@ -106,13 +134,14 @@ extension Worker {
     /// A request is no longer wanted on one of its links; others wait for it.
     private func detach(_ peer: PeerID, from job: Job) {
         let key = job.key
-        if let index = job.otherPeers.lastIndex(of: peer) {
-            job.otherPeers.remove(at: index)
-        } else if job.peer == peer, let other = job.otherPeers.popLast() {
+        var others = job.otherPeers
+        if let index = others.lastIndex(of: peer) {
+            others.remove(at: index)
+        } else if job.peer == peer, let other = others.popLast() {
             job.peer = other
             self.pool.rename(key, to: job.key)
         }
-        if job.otherPeers.isEmpty { self.sharedCount -= 1 }
+        self.share(job, with: others)
     }
 
     /// A client no longer wants a request's answer.
@@ -127,13 +156,14 @@ extension Worker {
         // A request that runs, or was answered a moment ago, gets its RESULT: a race that the
         // client expects.
         guard let job = self.pool.cancel(key) else { return }
+        self.share(job, with: [])
         self.end(job)
         self.fail(key, ErrorReply(.cancelled, "the request was cancelled while it waited"))
     }
 
     private func shared(_ requestID: UInt64, _ peer: PeerID) -> Job? {
         self.underWay.first {
-            $0.requestID == requestID && !$0.otherPeers.isEmpty
+            $0.requestID == requestID && $0.isShared
                 && ($0.peer == peer || $0.otherPeers.contains(peer))
         }
     }
@@ -149,13 +179,16 @@ extension Worker {
     func abandon(_ peer: PeerID) {
         if self.sharedCount > 0 {
             for job in self.underWay
-            where !job.otherPeers.isEmpty
+            where job.isShared
                 && (job.peer == peer || job.otherPeers.contains(peer))
             {
                 self.detach(peer, from: job)
             }
         }
-        for job in self.pool.cancelAll(of: peer) { self.end(job) }
+        for job in self.pool.cancelAll(of: peer) {
+            self.share(job, with: [])
+            self.end(job)
+        }
     }
 
     /// The time for draining is nearly up: what still waits will not be executed, and its clients are
@@ -164,6 +197,7 @@ extension Worker {
         for peer in Array(self.clientLinks.keys) {
             for job in self.pool.cancelAll(of: peer) {
                 let peers = [job.peer] + job.otherPeers
+                self.share(job, with: [])
                 self.end(job)
                 for peer in peers {
                     self.fail(

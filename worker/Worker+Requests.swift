@@ -310,7 +310,7 @@ extension Worker {
     /// Offers the turn's requests to the scheduler; those that it refuses are answered at once.
     func submitArrivals() {
         guard !self.arrivals.isEmpty else { return }
-        for (job, _) in self.arrivals { self.begin(job) }
+        self.begin(self.arrivals)
         let refused = self.pool.submit(self.arrivals)
         let accepted = self.arrivals[0].job.accepted
         if refused.count < self.arrivals.count { self.watchProgress(now: accepted) }
