@@ -122,6 +122,10 @@ package actor Broker {
         options.routerMandatory = true
         // A blast of heartbeats must not be cut off while the broker is busy elsewhere.
         options.receiveHighWaterMark = 1024
+        // Above what one link may be owed, twice: libzmq tells a sender of what has gone out only
+        // when half of the mark has. That is the credit of a client, or the answers to a machine's
+        // workers that beat at once.
+        options.sendHighWaterMark = 1024
         options.kernelBufferBytes = 64 << 10
         do {
             let socket = try Socket(.router, on: self.reactor, options: options, handler: self)

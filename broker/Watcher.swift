@@ -35,8 +35,8 @@ struct Watcher: Sendable {
     /// When the last DIGEST was sent, or the watch began.
     private var digested: Moment
 
-    /// Credit above this is not believed: a client wants far less.
-    static let creditMax = 1 << 16
+    /// More is not sent ahead, whatever credit a client gives: it would wait in the socket's queue.
+    static let creditMax = 256
 
     /// - Parameter resumes: the client has this broker's list as it was at the WATCH's sequence.
     init(_ watch: Watch, resumes: Bool, now: Moment) {

@@ -1,6 +1,7 @@
 import Glibc
 import RoostBroker
 import RoostOps
+import RoostTestKit
 import RoostWire
 import ZeroMQ
 
@@ -125,8 +126,7 @@ struct BrokerBenchmark {
         let limit = Clock.now + minutes * 60_000
         while !(await isSo()) {
             guard Clock.now < limit else {
-                print("it did not happen that \(what)")
-                exit(1)
+                throw NeverHappened(description: "it did not happen that \(what)")
             }
             try await Task.sleep(for: .milliseconds(2))
         }
