@@ -98,6 +98,24 @@ final class Call: ReactorWork, @unchecked Sendable {
         return nil
     }
 
+    /// An attempt has ended without the answer.
+    func record(_ leg: Leg, _ code: InferenceError.Code, isHedge: Bool, now: Moment) {
+        self.history.append(
+            InferenceAttempt(
+                worker: leg.place.workerID,
+                code: code,
+                isHedge: isHedge,
+                duration: now - leg.sent
+            )
+        )
+    }
+
+    /// All attempts under way end, and for the same reason.
+    func giveUp(_ code: InferenceError.Code, now: Moment) {
+        if let leg { self.record(leg, code, isHedge: false, now: now) }
+        if let hedge { self.record(hedge, code, isHedge: true, now: now) }
+    }
+
     /// Encodes the INFER's first frame.
     func encode(_ header: FrameHeader) {
         self.request.attempt = UInt8(clamping: self.attempts - 1)

@@ -143,8 +143,9 @@ public struct InferenceResult: Sendable {
     public let queueTime: Duration
     /// How long the model took.
     public let computeTime: Duration
-    /// The attempts before the one that was answered, in the order in which they ended: where each
-    /// went and why it was not the last. Empty for most calls.
+    /// The attempts besides the one that was answered, in the order in which they ended: where each
+    /// went and why it was not the one. The slower copy of a hedged request ends as `cancelled`.
+    /// Empty for most calls.
     public let earlierAttempts: [InferenceAttempt]
     /// Whether the copy that answered was the second one of a hedged request.
     public let wasHedge: Bool

@@ -47,16 +47,22 @@ extension Fleet {
     /// The caller has given up.
     func cancel(_ call: Call) {
         guard self.isUnderWay(call) else { return }
-        self.recall(call) { fleet, leg in fleet.passed(leg.place) }
+        self.recall(call, .cancelled, now: self.now) { fleet, place in fleet.passed(place) }
         self.end(call, .failure(Self.cancelled(call)))
     }
 
-    /// Tells the workers that have the call that its answer is no longer wanted.
-    func recall(_ call: Call, _ report: (isolated Fleet, Call.Leg) -> Void) {
+    /// Tells the workers that have the call that its answer is no longer wanted, and why.
+    func recall(
+        _ call: Call,
+        _ code: InferenceError.Code,
+        now: Moment,
+        _ report: (isolated Fleet, Place) -> Void
+    ) {
+        call.giveUp(code, now: now)
         for leg in [call.leg, call.hedge] {
             guard let leg else { continue }
             self.send(Cancel(), to: leg.place, requestID: call.requestID)
-            report(self, leg)
+            report(self, leg.place)
         }
     }
 

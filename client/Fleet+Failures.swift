@@ -18,14 +18,7 @@ extension Fleet {
         now: Moment
     ) {
         guard let (leg, isHedge) = call.leg(at: place) else { return }
-        call.history.append(
-            InferenceAttempt(
-                worker: place.workerID,
-                code: error.code,
-                isHedge: isHedge,
-                duration: now - leg.sent
-            )
-        )
+        call.record(leg, error.code, isHedge: isHedge, now: now)
         // A worker that was lost may take it again once its link is mended; one that refused may not.
         if outcome == .refused || outcome == .final {
             call.avoided.append(ObjectIdentifier(place))
@@ -81,17 +74,7 @@ extension Fleet {
             return
         }
         let worker = call.leg?.place.workerID
-        self.recall(call) { fleet, leg in
-            call.history.append(
-                InferenceAttempt(
-                    worker: leg.place.workerID,
-                    code: .deadlineExceeded,
-                    isHedge: leg.place === call.hedge?.place,
-                    duration: now - leg.sent
-                )
-            )
-            fleet.suspect(leg.place, now: now)
-        }
+        self.recall(call, .deadlineExceeded, now: now) { $0.suspect($1, now: now) }
         let message =
             worker == nil
             ? "the deadline passed and no worker could take the request\(self.whyNoWorker)"

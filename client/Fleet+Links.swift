@@ -392,6 +392,7 @@ extension Fleet {
         }
         // Whoever is slower need not go on.
         if let other = isHedge ? call.leg : call.hedge {
+            call.record(other, .cancelled, isHedge: !isHedge, now: now)
             self.send(Cancel(), to: other.place, requestID: requestID)
             self.passed(other.place)
         }

@@ -131,6 +131,7 @@ actor Fleet {
         // Before the links: a call whose link ends would be given to another worker.
         for slot in self.slots.indices {
             guard let call = self.slots[slot].call else { continue }
+            call.giveUp(.closed, now: self.now)
             self.end(
                 call,
                 .failure(

@@ -1,0 +1,191 @@
+package import RoostWire
+internal import Synchronization
+internal import ZeroMQ
+
+/// A worker that does with requests exactly what a test tells it to: two raw peers, one that
+/// registers and beats, one that serves. It greets and answers PING by itself.
+package final class RawWorker: Sendable {
+    private struct State {
+        var state = WorkerRecord.State.ready
+        var beats = true
+        var pongs = true
+        var answers = false
+        var arrived = 0
+        var taken = 0
+        /// Who asked last for a sign of life that was not given.
+        var pinged: PeerID?
+    }
+
+    package let record: WorkerRecord
+    private let serving: RawPeer
+    private let presence: RawPeer
+    private let credit: UInt32
+    private let state = Mutex(State())
+    private let requests: AsyncStream<RawPeer.Received>
+    private let arrival: AsyncStream<RawPeer.Received>.Continuation
+
+    fileprivate init(
+        _ id: String,
+        zone: String,
+        credit: UInt32,
+        in fleet: InProcessFleet
+    ) async throws {
+        (self.requests, self.arrival) = AsyncStream.makeStream()
+        self.serving = fleet.peer(.router)
+        self.presence = fleet.peer()
+        self.credit = credit
+        self.record = WorkerRecord.sample(
+            id,
+            instance: self.presence.instance,
+            zone: zone,
+            endpoint: try await self.serving.bind(try Endpoint("tcp://127.0.0.1:*"))
+        )
+        try await self.presence.connect(to: fleet.brokerEndpoint)
+        await self.presence.send(Register(record: self.record))
+        _ = try await self.presence.next(RegisterOK.self)
+    }
+
+    package var id: String { self.record.workerID }
+
+    /// Whether every request and cancellation that came has been taken by the test.
+    package var isQuiet: Bool { self.state.withLock { $0.arrived == $0.taken } }
+
+    /// Whether PING is answered.
+    package func pongs(_ isOn: Bool) { self.state.withLock { $0.pongs = isOn } }
+
+    /// Answers the last PING after all, and those that come.
+    package func pong() async {
+        let peer = self.state.withLock { state in
+            state.pongs = true
+            return state.pinged
+        }
+        await self.serving.send(Pong(), to: peer)
+    }
+
+    /// Whether requests are answered at once, instead of being handed to the test.
+    package func answers(_ isOn: Bool) { self.state.withLock { $0.answers = isOn } }
+
+    /// Beats no more: the broker will suspect it.
+    package func fallSilent() { self.state.withLock { $0.beats = false } }
+
+    /// Tells the broker of another state.
+    package func become(_ state: WorkerRecord.State) async {
+        self.state.withLock { $0.state = state }
+        await self.beat()
+    }
+
+    /// The next request or cancellation, which must be of that type.
+    package func next(_ type: MessageType = .infer) async throws -> RawPeer.Received {
+        var iterator = self.requests.makeAsyncIterator()
+        guard let received = await iterator.next() else {
+            throw NeverHappened(description: "worker \(self.id) got no \(type)")
+        }
+        self.state.withLock { $0.taken += 1 }
+        guard received.header.type == type else {
+            throw NeverHappened(description: "\(type) was expected, not \(received.header.type)")
+        }
+        return received
+    }
+
+    /// Answers with a vector.
+    package func answer(_ request: RawPeer.Received) async {
+        await self.serving.send(
+            InferReply(
+                timing: .init(version: 1),
+                outputs: ["y": Tensor([1, 7] as [Float], shape: [2])]
+            ),
+            .result,
+            to: request.peer,
+            requestID: request.header.requestID
+        )
+    }
+
+    /// Answers with an error; without flags it is one of an execution that failed.
+    package func fail(
+        _ request: RawPeer.Received,
+        _ code: InferenceError.Code = .executionFailed,
+        backoff: Duration = .zero,
+        flags: FrameHeader.Flags = []
+    ) async {
+        await self.serving.send(
+            ErrorReply(code, "because the test says so", backoff: backoff),
+            to: request.peer,
+            flags: flags,
+            requestID: request.header.requestID
+        )
+    }
+
+    /// Is full.
+    package func refuse(_ request: RawPeer.Received, backoff: Duration = .zero) async {
+        await self.fail(request, .overloaded, backoff: backoff, flags: [.notExecuted, .retryable])
+    }
+
+    /// Its links break, and nobody listens there any more.
+    package func die() async { await self.serving.close() }
+
+    fileprivate func serve() async {
+        while let received = try? await self.serving.next() {
+            switch received.header.type {
+            case .hello:
+                await self.serving.send(
+                    HelloOK(credit: self.credit, load: Load()),
+                    to: received.peer,
+                    aux: 1 << 30
+                )
+            case .ping:
+                let isAnswered = self.state.withLock { state in
+                    state.pinged = received.peer
+                    return state.pongs
+                }
+                if isAnswered { await self.serving.send(Pong(), to: received.peer) }
+            case .infer where self.state.withLock({ $0.answers }):
+                await self.answer(received)
+            default:
+                self.state.withLock { $0.arrived += 1 }
+                self.arrival.yield(received)
+            }
+        }
+    }
+
+    fileprivate func keepBeating() async {
+        let clock = SuspendingClock()
+        while !Task.isCancelled {
+            if self.state.withLock({ $0.beats }) { await self.beat() }
+            // Cancelled: the loop ends.
+            try? await clock.sleep(for: .milliseconds(500))
+        }
+    }
+
+    private func beat() async {
+        let state = self.state.withLock { $0.state }
+        await self.presence.send(Heartbeat(revision: self.record.revision, state: state))
+    }
+}
+
+extension InProcessFleet {
+    /// Runs `body` with raw workers that are registered, in the order of the ids.
+    ///
+    /// - Parameters:
+    ///   - zones: the zones of the first ones; the others have none.
+    ///   - credit: how many requests each grants a client.
+    package func withRawWorkers(
+        _ ids: [String],
+        zones: [String] = [],
+        credit: UInt32 = 256,
+        _ body: ([RawWorker]) async throws -> Void
+    ) async throws {
+        var workers: [RawWorker] = []
+        for (index, id) in ids.enumerated() {
+            let zone = index < zones.count ? zones[index] : ""
+            workers.append(try await RawWorker(id, zone: zone, credit: credit, in: self))
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for worker in workers {
+                group.addTask { await worker.serve() }
+                group.addTask { await worker.keepBeating() }
+            }
+            defer { group.cancelAll() }
+            try await body(workers)
+        }
+    }
+}
