@@ -51,6 +51,7 @@ struct BenchCommand: ParsableCommand {
     var pool = false
 
     @OptionGroup var fleet: FleetOptions
+    @OptionGroup var balancing: BalancingOptions
     @Flag(help: "Print JSON.") var json = false
 
     private static func duration(_ text: String) throws -> TimeSpan {
@@ -71,7 +72,10 @@ struct BenchCommand: ParsableCommand {
     }
 
     private func bench(_ requests: StopRequests) async throws -> ExitStatus {
-        let client = try self.fleet.client(inFlight: self.concurrency)
+        let client = try self.fleet.client(
+            inFlight: self.concurrency,
+            balancing: self.balancing
+        )
         let timeout = try self.fleet.callTimeout()
         let description = try await client.describe(
             model: self.model,

@@ -50,7 +50,10 @@ struct BenchReport {
         lines.append(workers.text)
         if self.numbers.repeated > 0 {
             lines.append("")
-            lines.append("\(self.numbers.repeated) requests were sent more than once")
+            lines.append(
+                "\(self.numbers.repeated) requests were sent more than once: "
+                    + "\(self.numbers.retries) retries, \(self.numbers.hedges) second copies"
+            )
         }
         let errors = self.numbers.errors.sorted { $0.value > $1.value }
         if !errors.isEmpty { lines.append("") }
@@ -85,6 +88,9 @@ struct BenchReport {
                 )
             ),
             ("repeated", .number(self.numbers.repeated)),
+            ("attempts", .number(self.numbers.attempts)),
+            ("retries", .number(self.numbers.retries)),
+            ("hedges", .number(self.numbers.hedges)),
             ("failed", .number(self.numbers.failed)),
             (
                 "errors",

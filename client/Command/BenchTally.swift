@@ -11,7 +11,19 @@ final class BenchTally: Sendable {
         var errors: [InferenceError.Code: Int] = [:]
         var firstErrors: [InferenceError.Code: String] = [:]
         var workers: [String: Int] = [:]
+        /// Requests that were sent more than once, how often requests were sent, and how many of
+        /// those were second copies.
         var repeated = 0
+        var attempts = 0
+        var hedges = 0
+
+        /// Requests that were sent and failed all the same.
+        var sentAndFailed = 0
+
+        /// How often requests were sent again because an attempt had failed.
+        var retries: Int {
+            self.attempts - Int(self.latency.count) - self.sentAndFailed - self.hedges
+        }
 
         var failed: Int { self.errors.values.reduce(0, +) }
     }
@@ -32,12 +44,18 @@ final class BenchTally: Sendable {
             numbers.queue.record(result.queueTime)
             numbers.workers[result.worker, default: 0] += 1
             if result.attempts > 1 { numbers.repeated += 1 }
+            numbers.attempts += result.attempts
+            numbers.hedges += result.earlierAttempts.count(where: \.isHedge)
+            if result.wasHedge { numbers.hedges += 1 }
         }
     }
 
     func failed(_ error: InferenceError) {
         self.state.withLock { numbers in
             numbers.errors[error.code, default: 0] += 1
+            numbers.attempts += error.attempts.count
+            if !error.attempts.isEmpty { numbers.sentAndFailed += 1 }
+            numbers.hedges += error.attempts.count(where: \.isHedge)
             if numbers.firstErrors[error.code] == nil {
                 numbers.firstErrors[error.code] = error.description
             }

@@ -46,6 +46,7 @@ struct ClassifyCommand: ParsableCommand {
     var modelVersion: Int?
 
     @OptionGroup var fleet: FleetOptions
+    @OptionGroup var balancing: BalancingOptions
     @Flag(help: "Print a JSON object for each picture.") var json = false
 
     /// How many pictures are under way at once.
@@ -63,7 +64,10 @@ struct ClassifyCommand: ParsableCommand {
     }
 
     private func classify() async throws -> ExitStatus {
-        let client = try self.fleet.client(inFlight: Self.inFlightMax)
+        let client = try self.fleet.client(
+            inFlight: Self.inFlightMax,
+            balancing: self.balancing
+        )
         let description = try await client.describe(
             model: self.model,
             version: self.modelVersion,

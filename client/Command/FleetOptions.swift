@@ -37,9 +37,12 @@ struct FleetOptions: ParsableArguments, Sendable {
 
     /// A client of those brokers.
     ///
-    /// - Parameter inFlight: how many requests the command has under way at most.
+    /// - Parameters:
+    ///   - inFlight: how many requests the command has under way at most.
+    ///   - balancing: which workers get them.
     func client(
         inFlight: Int = 1,
+        balancing: BalancingOptions? = nil,
         environment: Environment = .process
     ) throws -> FleetClient {
         let brokers = try environment.values(
@@ -56,6 +59,7 @@ struct FleetOptions: ParsableArguments, Sendable {
         // People name the brokers whose word they want.
         configuration.brokersWatched = brokers.count
         configuration.inFlightPerWorker = max(configuration.inFlightPerWorker, inFlight)
+        try balancing?.apply(to: &configuration, environment: environment)
         return try FleetClient(brokers: brokers.map(\.endpoint), configuration: configuration)
     }
 }

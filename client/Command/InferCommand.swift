@@ -40,6 +40,9 @@ struct InferCommand: ParsableCommand {
     var modelVersion: Int?
 
     @OptionGroup var fleet: FleetOptions
+    @OptionGroup var balancing: BalancingOptions
+    @Flag(help: "Say of each attempt where it went, and why it was not the last.")
+    var verbose = false
     @Flag(help: "Print JSON, with all elements.") var json = false
 
     func run() throws {
@@ -47,7 +50,7 @@ struct InferCommand: ParsableCommand {
     }
 
     private func infer() async throws -> ExitStatus {
-        let client = try self.fleet.client()
+        let client = try self.fleet.client(balancing: self.balancing)
         let timeout = try self.fleet.callTimeout()
         let description = try await client.describe(
             model: self.model,
@@ -60,13 +63,20 @@ struct InferCommand: ParsableCommand {
         options.timeout = timeout
         let clock = ContinuousClock()
         let start = clock.now
-        let result = try await client.infer(
-            model: self.model,
-            // The version that was described, even if a higher one comes meanwhile.
-            version: description.version,
-            inputs: inputs,
-            options: options
-        )
+        let result: InferenceResult
+        do throws(InferenceError) {
+            result = try await client.infer(
+                model: self.model,
+                // The version that was described, even if a higher one comes meanwhile.
+                version: description.version,
+                inputs: inputs,
+                options: options
+            )
+        } catch {
+            self.report(error.attempts)
+            throw error
+        }
+        self.report(result.earlierAttempts)
         let latency = clock.now - start
         await client.close()
         try await self.save(result.outputs)
@@ -74,6 +84,17 @@ struct InferCommand: ParsableCommand {
             self.json ? self.document(result, latency) : self.text(result, latency)
         )
         return .ok
+    }
+
+    /// Says what happened before the answer, or instead of it.
+    private func report(_ attempts: [InferenceAttempt]) {
+        guard self.verbose else { return }
+        for attempt in attempts {
+            let kind = attempt.isHedge ? "second copy" : "attempt"
+            Output.error.line(
+                "\(kind) on \(attempt.worker) ended after \(attempt.duration.text): \(attempt.code)"
+            )
+        }
     }
 
     private func inputs(_ description: ModelDescription) async throws -> NamedTensors {
@@ -148,6 +169,7 @@ struct InferCommand: ParsableCommand {
         var details = "\(self.model)/\(result.version) on \(result.worker) in \(latency.text)"
         details += ", model \(result.computeTime.text), queue \(result.queueTime.text)"
         if result.attempts > 1 { details += ", \(result.attempts) attempts" }
+        if result.wasHedge { details += ", by the second copy" }
         Output.error.line(details)
         return lines.joined(separator: "\n")
     }
@@ -156,6 +178,19 @@ struct InferCommand: ParsableCommand {
         JSON.object([
             ("model", .string(self.model)), ("version", .number(result.version)),
             ("worker", .string(result.worker)), ("attempts", .number(result.attempts)),
+            ("hedge", .bool(result.wasHedge)),
+            (
+                "earlier_attempts",
+                .array(
+                    result.earlierAttempts.map {
+                        .object([
+                            ("worker", .string($0.worker)), ("code", .string("\($0.code)")),
+                            ("hedge", .bool($0.isHedge)),
+                            ("duration_ms", .number($0.duration.milliseconds)),
+                        ])
+                    }
+                )
+            ),
             ("latency_ms", .number(latency.milliseconds)),
             ("queue_ms", .number(result.queueTime.milliseconds)),
             ("compute_ms", .number(result.computeTime.milliseconds)),
