@@ -17,10 +17,10 @@ sources := Package.swift $(shell find Sources broker worker client -name '*.swif
 simulator := .build-simulate/release/roost-simulate
 simulated := $(sources) $(shell find Tests/Simulation -name '*.swift')
 
-.PHONY: help setup engines build test demo bench lint tsan asan fuzz simulate clean
+.PHONY: help setup engines build test demo bench bench-policies lint tsan asan fuzz simulate clean
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install the system packages that Roost is built with
 	@.ci/setup
@@ -58,6 +58,10 @@ demo: setup engines $(programs) ## see a fleet classify pictures, and lose a wor
 bench: setup engines ## measure what Roost costs
 	@swift build -c release --static-swift-stdlib
 	@python3 Tests/Performance/bench.py
+
+bench-policies: setup ## compare the balancing policies: equal, slow and frozen workers, heavy requests
+	@swift build -c release --static-swift-stdlib --product roost-policy-bench
+	@$(release)/roost-policy-bench
 
 lint: setup ## check the formatting, and that nothing warns
 	@swift format lint --strict --parallel --recursive Sources broker worker client Tests Package.swift

@@ -281,5 +281,13 @@ let package = Package(
             path: "Tests/Performance/Bench",
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "roost-policy-bench",
+            dependencies: [
+                "RoostClient", "RoostEngine", "RoostTestKit", "RoostWire", "RoostWorker", "ZeroMQ",
+            ],
+            path: "Tests/Performance/Policies",
+            swiftSettings: settings
+        ),
     ] + fuzzers + simulators
 )
