@@ -79,10 +79,10 @@ package final class ChildProcess: Sendable {
         )
         self.input = Mutex(input.ours)
         self.threads = [
-            Self.thread(
+            TestThread.start(
                 ChildReader(output: output.ours, error: error.ours, record: self.record).run
             ),
-            Self.thread { [processID, record] in record.reap(processID) },
+            TestThread.start { [processID, record] in record.reap(processID) },
         ]
     }
 
@@ -257,25 +257,4 @@ extension ChildProcess {
         defer { for pointer in pointers { free(pointer) } }
         return pointers.withUnsafeMutableBufferPointer { body(UnsafePointer($0.baseAddress!)) }
     }
-
-    private static func thread(_ body: @escaping @Sendable () -> Void) -> pthread_t {
-        var thread = pthread_t()
-        let status = pthread_create(
-            &thread,
-            nil,
-            { argument in
-                guard let argument else { return nil }
-                Unmanaged<ThreadBody>.fromOpaque(argument).takeRetainedValue().run()
-                return nil
-            },
-            Unmanaged.passRetained(ThreadBody(body)).toOpaque()
-        )
-        precondition(status == 0, "pthread_create: \(status)")
-        return thread
-    }
-}
-
-private final class ThreadBody: Sendable {
-    let run: @Sendable () -> Void
-    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
 }
