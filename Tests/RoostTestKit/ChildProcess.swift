@@ -120,6 +120,9 @@ package final class ChildProcess: Sendable {
 
     package var isRunning: Bool { self.record.exit == nil }
 
+    /// How it ended; `nil` while it runs.
+    package var exit: Exit? { self.record.exit }
+
     /// Waits for a line with `text` in it, past the first `skipping` of such lines, and returns it.
     @discardableResult
     package func waitForLine(
