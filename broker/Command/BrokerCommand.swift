@@ -61,6 +61,8 @@ struct BrokerCommand: ParsableCommand {
         }
         logger.info("started", metadata: ["version": "\(Program.version)"])
         FileLimit.raise(warning: logger)
+        let watching = Task { await FileLimit.watch(warning: logger) }
+        defer { watching.cancel() }
 
         let reactor = try Reactor()
         let events = BrokerLog(logger)
