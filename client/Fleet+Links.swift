@@ -217,7 +217,8 @@ extension Fleet {
         let leg = Call.Leg(place: place, sent: now, candidate: candidate)
         if isHedge { call.hedge = leg } else { call.leg = leg }
         if place.detector?.sent() == true { self.stalePools() }
-        let sequence = place.link.sent(now: now)
+        let bytes = call.request.inputs.reduce(0) { $0 + $1.tensor.byteCount }
+        let sequence = place.link.sent(now: now, bytes: bytes)
         self.wake(by: place.link.deadline)
         let budget = call.deadline.nanoseconds - now.nanoseconds
         let isInfer = call.question == .infer

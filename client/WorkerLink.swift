@@ -32,6 +32,9 @@ struct WorkerLink: Sendable {
     static let pingInterval: (busy: Duration, idle: Duration) = (.seconds(1), .seconds(5))
     /// A worker that owes an answer and says nothing for this long is gone.
     static let silenceLimit: Duration = .seconds(3)
+    /// The slowest network that a large request may take its time on, in bytes a second: the worker
+    /// can say nothing, nor be asked anything, before it has the whole of it.
+    static let bytesPerSecondMin = 1_000_000
     /// A link that worked for this long has forgotten its earlier failures.
     static let healthyAfter: Duration = .seconds(30)
     /// Who is called so much too late was held up himself: the worker's silence proves nothing.
@@ -48,6 +51,8 @@ struct WorkerLink: Sendable {
     private(set) var sequence = LinkSequence()
     /// Requests sent and not answered.
     private(set) var inFlight = 0
+    /// What they hold, about: answers take an even share of it with them.
+    private var bytesInFlight = 0
     /// The worker said that it takes nothing new, or the broker says so.
     private(set) var isDraining = false
     /// The worker said so on this link, and waits for us to take leave.
@@ -77,9 +82,16 @@ struct WorkerLink: Sendable {
         switch self.state {
         case .waiting(let until), .greeting(let until): until
         case .ready(let nextPing):
-            min(nextPing, self.expecting.map { $0 + Self.silenceLimit } ?? .never)
+            min(nextPing, self.expecting.map { $0 + self.patience } ?? .never)
         case .closed: .never
         }
+    }
+
+    /// How long the worker may be silent: longer while much is on its way to it.
+    private var patience: Duration {
+        guard self.bytesInFlight > 0 else { return Self.silenceLimit }
+        let seconds = Double(self.bytesInFlight) / Double(Self.bytesPerSecondMin)
+        return Self.silenceLimit + .nanoseconds(Int64(seconds * 1e9))
     }
 
     /// The broker tells something new of the same incarnation.
@@ -112,7 +124,7 @@ struct WorkerLink: Sendable {
         case .ready:
             if now - self.deadline >= Self.latenessLimit {
                 if self.expecting != nil { self.expecting = now }
-            } else if let expecting, now - expecting >= Self.silenceLimit {
+            } else if let expecting, now - expecting >= self.patience {
                 return self.lost(now: now, jitter: jitter)
             }
             let interval = self.inFlight > 0 ? Self.pingInterval.busy : Self.pingInterval.idle
@@ -158,10 +170,12 @@ struct WorkerLink: Sendable {
 
     /// A request goes out.
     ///
+    /// - Parameter bytes: what its tensors hold.
     /// - Returns: its number in the link's sequence.
     @discardableResult
-    mutating func sent(now: Moment) -> UInt64 {
+    mutating func sent(now: Moment, bytes: Int = 0) -> UInt64 {
         self.inFlight += 1
+        self.bytesInFlight += bytes
         if self.expecting == nil {
             self.expecting = now
             // An idle link would be asked much later.
@@ -178,6 +192,7 @@ struct WorkerLink: Sendable {
     /// - Returns: whether it may have been the last one: the worker drains.
     @discardableResult
     mutating func answered() -> Bool {
+        self.bytesInFlight -= self.bytesInFlight / max(self.inFlight, 1)
         self.inFlight = max(self.inFlight - 1, 0)
         return self.owesGoAway
     }
@@ -214,6 +229,7 @@ struct WorkerLink: Sendable {
         )
         self.state = .waiting(until: now + wait)
         self.inFlight = 0
+        self.bytesInFlight = 0
         self.credit = 0
         self.owesGoAway = false
         self.expecting = nil

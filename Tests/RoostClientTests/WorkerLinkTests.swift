@@ -77,6 +77,37 @@ struct WorkerLinkTests {
         #expect(time == .milliseconds(expected))
     }
 
+    @Test(
+        "while a large request is on its way, silence of a second more for each megabyte is no loss",
+        arguments: [(12_999, false), (13_000, true)] as [(Int64, Bool)]
+    )
+    func largeRequest(time: Int64, isLost: Bool) {
+        var link = self.link()
+        link.sent(now: self.start, bytes: 10_000_000)
+        var now = self.start
+        var actions: [WorkerLink.Action] = []
+        while now < .milliseconds(time), !actions.contains(.disconnect) {
+            now = min(link.deadline, .milliseconds(time))
+            actions = link.tick(now: now, jitter: 0.5)
+        }
+        #expect(actions.contains(.disconnect) == isLost)
+        #expect(now == .milliseconds(time))
+    }
+
+    @Test("what is answered is no longer on its way")
+    func answeredBytes() {
+        var link = self.link()
+        link.sent(now: self.start, bytes: 3_000_000)
+        link.sent(now: self.start, bytes: 5_000_000)
+        link.answered()
+        link.answered()
+        link.sent(now: self.start)
+        _ = link.tick(now: .milliseconds(1_000), jitter: 0)
+        _ = link.tick(now: .milliseconds(2_000), jitter: 0)
+        let end = link.tick(now: .milliseconds(3_000), jitter: 0)
+        #expect(end == [.disconnect])
+    }
+
     @Test("a worker that owes an answer and says nothing for 3 s is lost; a word saves the link")
     func silence() {
         var link = self.link()
