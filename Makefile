@@ -17,7 +17,7 @@ sources := Package.swift $(shell find Sources broker worker client -name '*.swif
 simulator := .build-simulate/release/roost-simulate
 simulated := $(sources) $(shell find Tests/Simulation -name '*.swift')
 
-.PHONY: help setup engines build test demo bench bench-policies lint tsan asan fuzz simulate clean
+.PHONY: help setup engines build test faults demo bench bench-policies lint tsan asan fuzz simulate clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,7 +41,8 @@ $(programs) &: $(sources)
 
 test: setup engines $(simulator) ## run all tests
 	@swift build --build-tests
-	@SEEDS=$(SEEDS) swift test --skip-build
+	@SEEDS=$(SEEDS) swift test --skip-build --skip FaultTests
+	@swift test --skip-build --filter FaultTests
 
 $(simulator): $(simulated)
 	@echo "building roost-simulate"
@@ -51,6 +52,15 @@ $(simulator): $(simulated)
 
 simulate: setup $(simulator) ## run simulated fleets in virtual time: SEEDS=10000
 	@$(simulator) --regressions Tests/Simulation/regressions.txt --seeds $(SEEDS)
+
+faults: setup engines ## run the tests of faults at full length, and print the table
+	@swift build -c release -Xswiftc -enable-testing --build-tests --scratch-path .build-faults
+	@rm -f .build-faults/table
+	@status=0; ROOST_FAULTS=full ROOST_FAULTS_TABLE=.build-faults/table timeout --kill-after=10 4000 \
+	    .build-faults/release/roostPackageTests.xctest --testing-library swift-testing \
+	    --filter FaultTests > .build-faults/log 2>&1 < /dev/null || status=$$?; \
+	grep -E '^(✘|➜)' .build-faults/log || true; \
+	sort --numeric-sort --stable .build-faults/table; exit $$status
 
 demo: setup engines $(programs) ## see a fleet classify pictures, and lose a worker
 	@examples/demo
@@ -83,4 +93,4 @@ fuzz: setup ## feed the wire's decoder made-up frames for SECONDS=60
 	    < /dev/null
 
 clean: ## remove everything that was built; the engines stay
-	@rm -rf .build .build-strict .build-tsan .build-asan .build-fuzz .build-simulate
+	@rm -rf .build .build-faults .build-strict .build-tsan .build-asan .build-fuzz .build-simulate

@@ -67,6 +67,8 @@ let package = Package(
         .executable(name: "roost-broker", targets: ["roost-broker"]),
         .executable(name: "roost-worker", targets: ["roost-worker"]),
         .executable(name: "roost", targets: ["roost"]),
+        // For tests only: preloaded into programs.
+        .library(name: "FakeClock", type: .dynamic, targets: ["CFakeClock"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -252,9 +254,12 @@ let package = Package(
             dependencies: ["RoostTestKit"],
             swiftSettings: settings
         ),
+        .target(name: "CFakeClock", path: "Tests/FakeClock"),
         .testTarget(
             name: "FleetTests",
-            dependencies: ["RoostClient", "RoostTestKit", "RoostWire"],
+            dependencies: [
+                "RoostClient", "RoostEngine", "RoostTestKit", "RoostWire", "RoostWorker", "ZeroMQ",
+            ],
             swiftSettings: settings
         ),
 

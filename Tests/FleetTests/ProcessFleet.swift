@@ -11,21 +11,35 @@ struct ProcessFleet {
         let endpoint: String
     }
 
-    private static let broker = ChildProcess.Program.built("roost-broker")
-    private static let worker = ChildProcess.Program.built("roost-worker")
-    private static let roost = ChildProcess.Program.built("roost")
-    private static let anyPort = "tcp://127.0.0.1:*"
+    static let broker = ChildProcess.Program.built("roost-broker")
+    static let worker = ChildProcess.Program.built("roost-worker")
+    static let roost = ChildProcess.Program.built("roost")
+    static let anyPort = "tcp://127.0.0.1:*"
+
+    /// Has a program run somewhere else or under something else: on a host, say.
+    typealias Launch =
+        @Sendable (ChildProcess.Program, [String]) -> (
+            program: ChildProcess.Program, arguments: [String]
+        )
 
     private(set) var broker: ChildProcess
     let brokerEndpoint: String
     private(set) var workers: [Worker] = []
+    private let launchBroker: Launch
 
     /// Starts the fleet; all its workers are ready.
-    init(workers ids: [String], models: String = Repository.exampleModels) async throws {
+    init(
+        workers ids: [String],
+        models: String = Repository.exampleModels,
+        brokerListen: String = ProcessFleet.anyPort,
+        _ launchBroker: @escaping Launch = { ($0, $1) }
+    ) async throws {
+        self.launchBroker = launchBroker
         // Its lists are complete from the start: there is nobody who could be missing.
         (self.broker, self.brokerEndpoint) = try await Self.startBroker(
-            Self.anyPort,
-            ["--warm-up", "0"]
+            brokerListen,
+            ["--warm-up", "0"],
+            launchBroker
         )
         for id in ids {
             self.workers.append(try await self.startWorker(id, models: models))
@@ -45,11 +59,19 @@ struct ProcessFleet {
     func startWorker(
         _ id: String,
         models: String = Repository.exampleModels,
-        listen: String = ProcessFleet.anyPort
+        listen: String = ProcessFleet.anyPort,
+        arguments: [String] = [],
+        environment: [String: String] = [:],
+        launch: Launch = { ($0, $1) }
     ) async throws -> Worker {
-        let process = try ChildProcess(
+        let command = launch(
             Self.worker,
-            [models, "--id", id, "--listen", listen, "--broker", self.brokerEndpoint]
+            [models, "--id", id, "--listen", listen, "--broker", self.brokerEndpoint] + arguments
+        )
+        let process = try ChildProcess(
+            command.program,
+            command.arguments,
+            environment: environment
         )
         let line = try await process.waitForLine(containing: "ready on")
         return Worker(id: id, process: process, endpoint: Self.endpoint(in: line))
@@ -63,12 +85,19 @@ struct ProcessFleet {
 
     /// Starts a new broker where the last one was.
     mutating func restartBroker() async throws {
-        (self.broker, _) = try await Self.startBroker(self.brokerEndpoint)
+        (self.broker, _) = try await Self.startBroker(self.brokerEndpoint, [], self.launchBroker)
     }
 
     /// A client of this fleet. Close it.
-    func client() throws -> FleetClient {
-        try FleetClient(brokers: [Endpoint(self.brokerEndpoint)])
+    func client(
+        configure: (inout ClientConfiguration) -> Void = { _ in }
+    ) throws -> FleetClient {
+        var configuration = ClientConfiguration()
+        configure(&configuration)
+        return try FleetClient(
+            brokers: [Endpoint(self.brokerEndpoint)],
+            configuration: configuration
+        )
     }
 
     /// Runs a `roost` command in this fleet to its end.
@@ -86,9 +115,11 @@ struct ProcessFleet {
 
     private static func startBroker(
         _ endpoint: String,
-        _ arguments: [String] = []
+        _ arguments: [String],
+        _ launch: Launch
     ) async throws -> (ChildProcess, String) {
-        let process = try ChildProcess(Self.broker, ["--listen", endpoint] + arguments)
+        let command = launch(Self.broker, ["--listen", endpoint] + arguments)
+        let process = try ChildProcess(command.program, command.arguments)
         let line = try await process.waitForLine(containing: "listening on")
         return (process, Self.endpoint(in: line))
     }

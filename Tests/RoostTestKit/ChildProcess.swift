@@ -120,6 +120,34 @@ package final class ChildProcess: Sendable {
 
     package var isRunning: Bool { self.record.exit == nil }
 
+    /// What it holds in memory now; 0 when it has ended.
+    package var residentBytes: Int {
+        get throws { try self.number("statm", at: 1) * Int(getpagesize()) }
+    }
+
+    /// The processor time that it has used; 0 when it has ended.
+    package var processorTime: Duration {
+        get throws {
+            // User's and system's, behind the name, which may hold anything but has no spaces here.
+            let ticks = try self.number("stat", at: 13) + self.number("stat", at: 14)
+            return .seconds(1) / sysconf(Int32(_SC_CLK_TCK)) * ticks
+        }
+    }
+
+    /// A number in one of the process's files in `/proc`.
+    private func number(_ name: String, at index: Int) throws -> Int {
+        guard let file = fopen("/proc/\(self.processID)/\(name)", "r") else { return 0 }
+        defer { fclose(file) }
+        var text = [CChar](repeating: 0, count: 1024)
+        guard fgets(&text, Int32(text.count), file) != nil else { return 0 }
+        let bytes = text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+        let words = String(decoding: bytes, as: UTF8.self).split(separator: " ")
+        guard words.count > index, let number = Int(words[index]) else {
+            throw NeverHappened(description: "\(name) of \(self.name) cannot be read")
+        }
+        return number
+    }
+
     /// How it ended; `nil` while it runs.
     package var exit: Exit? { self.record.exit }
 

@@ -1,15 +1,32 @@
-import Glibc
-import RoostClient
-import RoostTestKit
+internal import Glibc
+package import RoostClient
 
 /// The held-out pictures of handwritten digits, ready for the model `digits`.
-struct Digits {
+package struct Digits: Sendable {
     private static let pictureBytes = 64
 
-    let images: [NamedTensors]
-    let labels: [Int]
+    /// What the model takes and gives, for models that stand in for it.
+    package static let signature = ModelSignature(
+        inputs: [
+            TensorSignature(
+                name: "image",
+                datatype: .fp32,
+                dimensions: [.dynamic("batch"), .fixed(1), .fixed(8), .fixed(8)]
+            )
+        ],
+        outputs: [
+            TensorSignature(
+                name: "probabilities",
+                datatype: .fp32,
+                dimensions: [.dynamic("batch"), .fixed(10)]
+            )
+        ]
+    )
 
-    init() throws {
+    package let images: [NamedTensors]
+    package let labels: [Int]
+
+    package init() throws {
         let pixels = try Self.array("digits-heldout-images.npy")
         self.labels = try Self.array("digits-heldout-labels.npy").map(Int.init)
         self.images = stride(from: 0, to: pixels.count, by: Self.pictureBytes).map { start in
@@ -24,7 +41,7 @@ struct Digits {
     }
 
     /// The digit that the model sees.
-    static func digit(_ probabilities: [Float]) -> Int? {
+    package static func digit(_ probabilities: [Float]) -> Int? {
         probabilities.indices.max { probabilities[$0] < probabilities[$1] }
     }
 
