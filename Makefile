@@ -9,6 +9,9 @@ MAKEFLAGS += --no-print-directory
 SEEDS ?= 10000
 # How long `make fuzz` looks for inputs that break the decoder.
 SECONDS ?= 60
+# How long `make soak` stirs; with SEED=N as it was done once before.
+MINUTES ?= 30
+SEED ?=
 
 release := .build/release
 programs := $(addprefix $(release)/,roost roost-broker roost-worker)
@@ -17,7 +20,8 @@ sources := Package.swift $(shell find Sources broker worker client -name '*.swif
 simulator := .build-simulate/release/roost-simulate
 simulated := $(sources) $(shell find Tests/Simulation -name '*.swift')
 
-.PHONY: help setup engines build test faults demo bench bench-policies lint tsan asan fuzz simulate clean
+.PHONY: help setup engines build test faults soak demo bench bench-policies lint tsan asan fuzz \
+    simulate clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +65,10 @@ faults: setup engines ## run the tests of faults at full length, and print the t
 	    --filter FaultTests > .build-faults/log 2>&1 < /dev/null || status=$$?; \
 	grep -E '^(✘|➜)' .build-faults/log || true; \
 	sort --numeric-sort --stable .build-faults/table; exit $$status
+
+soak: setup engines ## stir a fleet of processes at random for MINUTES=30
+	@swift build -c release --static-swift-stdlib
+	@$(release)/roost-soak --minutes $(MINUTES) $(addprefix --seed ,$(SEED))
 
 demo: setup engines $(programs) ## see a fleet classify pictures, and lose a worker
 	@examples/demo

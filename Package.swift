@@ -263,6 +263,16 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // The random soup: `make soak`.
+        .executableTarget(
+            name: "roost-soak",
+            dependencies: [
+                "RoostClient", "RoostOps", "RoostTestKit", "RoostWire", argumentParser,
+            ],
+            path: "Tests/Soak",
+            swiftSettings: settings
+        ),
+
         // Benchmarks: `make bench`.
         .executableTarget(
             name: "pingpong",
