@@ -46,7 +46,11 @@ struct Heartbeater: Sendable {
     static let spreadMax: Duration = .seconds(120)
     /// However long the broker was away, a worker waits for no longer than the spread and this, so
     /// that the fleet is whole again 2 s and the spread after the broker is back.
-    static let waitBeyondSpread: Duration = .milliseconds(1500)
+    static let waitBeyondSpread: Duration = .milliseconds(750)
+    /// A fresh link to a broker that answered before is given up after the spread, if that is longer
+    /// than this and shorter than ``answerLimit``. Nobody tells of a connection that was refused
+    /// (PROTOCOL, §1.4), and only a large fleet's broker has to be given time.
+    static let connectLimitMin: Duration = .seconds(1)
 
     private var state: State
     private var backoff = Backoff()
@@ -80,7 +84,7 @@ struct Heartbeater: Sendable {
         guard now >= self.deadline else { return [] }
         switch self.state {
         case .waiting:
-            self.state = .registering(until: now + Self.answerLimit)
+            self.state = .registering(until: now + self.connectLimit)
             return [.connect]
         case .registering:
             return self.lost(now: now, jitter: jitter)
@@ -144,6 +148,11 @@ struct Heartbeater: Sendable {
 
     /// The worker ends.
     mutating func stop() { self.state = .stopped }
+
+    private var connectLimit: Duration {
+        guard let spread else { return Self.answerLimit }
+        return min(max(spread, Self.connectLimitMin), Self.answerLimit)
+    }
 
     /// How long to wait before the next attempt: evenly drawn from zero to the back-off's bound, or
     /// to the spread if that is longer.
