@@ -76,6 +76,8 @@ package actor Broker {
     var watchers: [PeerID: Watcher] = [:]
     var audiences: [Selector: Audience] = [:]
     var selectors = Roll<Selector>()
+    /// Watchers that are being sent a list of several parts.
+    var reading = Roll<PeerID>()
     /// Watchers that wait for a list.
     var starving = Roll<PeerID>()
     var lists: ListBudget
@@ -126,6 +128,10 @@ package actor Broker {
         // when half of the mark has. That is the credit of a client, or the answers to a machine's
         // workers that beat at once.
         options.sendHighWaterMark = 1024
+        // Peers ask for a sign of life and say how long they stay without (ZMQ_HEARTBEAT_TTL); the
+        // broker does not. libzmq 4.3.4 aborts the process when its heartbeat falls due on a link
+        // that is gone while its queue is full of what it sent: any peer could have that happen.
+        options.heartbeatInterval = .zero
         options.kernelBufferBytes = 64 << 10
         do {
             let socket = try Socket(.router, on: self.reactor, options: options, handler: self)
