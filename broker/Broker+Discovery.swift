@@ -64,6 +64,7 @@ extension Broker {
     func unwatch(_ peer: PeerID) {
         guard let watcher = self.watchers.removeValue(forKey: peer) else { return }
         self.starving.remove(peer)
+        self.reading.remove(peer)
         self.audiences[watcher.selector]?.peers.remove(peer)
         if self.audiences[watcher.selector]?.peers.isEmpty == true {
             self.audiences[watcher.selector] = nil
@@ -93,7 +94,9 @@ extension Broker {
         let digests = self.configuration.digestInterval
         for selector in self.selectors.elements {
             for peer in self.audiences[selector]?.peers.elements ?? [] {
-                self.watchers[peer]?.abandonList(notMovedSince: stuck)
+                if self.watchers[peer]?.abandonList(notMovedSince: stuck) == true {
+                    self.reading.remove(peer)
+                }
                 if digests > .zero, self.warmUp.isOver { self.digest(peer, selector, now: now) }
             }
         }
@@ -123,6 +126,13 @@ extension Broker {
                     self.starving.insert(peer)
                     return
                 }
+                if list.frames.count > 1 {
+                    guard self.reading.elements.count < self.configuration.listReadersMax else {
+                        self.starving.insert(peer)
+                        return
+                    }
+                    self.reading.insert(peer)
+                }
                 self.watchers[peer]?.begin(list)
             case .part:
                 guard self.lists.allowsPart(now: now) else {
@@ -131,6 +141,7 @@ extension Broker {
                 }
                 guard let (list, part) = self.watchers[peer]?.nextPart(now: now) else { return }
                 self.lists.sent(list.frames[part].count, now: now)
+                if part == list.frames.count - 1 { self.reading.remove(peer) }
                 self.send(list.frames[part], to: peer)
             }
         }

@@ -28,6 +28,9 @@ package struct BrokerConfiguration: Sendable {
     /// What the lists that are being sent may hold in memory together; clients beyond that wait
     /// for theirs. The list that crosses it is the last.
     package var listBytesMax = 128 << 20
+    /// How many clients are sent a list of several parts at once; others wait. What they do not
+    /// read at once waits in the sockets' queues, up to 4 MB for each.
+    package var listReadersMax = 32
     /// How many of the last changes are kept for clients that could not be told at once, and then
     /// need not be sent the whole list. Each may hold two records.
     package var changesKept = 4_096

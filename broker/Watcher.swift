@@ -121,10 +121,13 @@ struct Watcher: Sendable {
 
     /// Gives up a list whose parts the client does not take: it would keep the list in memory.
     /// With its next credit it is sent one anew.
-    mutating func abandonList(notMovedSince limit: Moment) {
-        guard self.list != nil, self.credit == 0, self.progressed <= limit else { return }
+    ///
+    /// - Returns: whether there was such a list.
+    mutating func abandonList(notMovedSince limit: Moment) -> Bool {
+        guard self.list != nil, self.credit == 0, self.progressed <= limit else { return false }
         self.list = nil
         self.restart()
+        return true
     }
 
     /// Whether a DIGEST is due, and for which sequence.

@@ -30,6 +30,7 @@ class Bench:
         self.build = arguments.build
         self.children = []
         self.rows = []
+        self.tables = []  # of sections that make their own
 
     def program(self, name):
         return os.path.join(self.build, name)
@@ -185,6 +186,16 @@ class Bench:
         self.row("broker: heartbeats, 1000 connections", rate, None, None, 300e3, 500e3, False, "/s")
         self.row("broker: memory when idle", resident, None, None, 20, 12, True, "MiB")
 
+    def fleet(self):
+        """What 100 000 workers and 1000 clients cost a broker, in a table of its own."""
+        self.progress("broker: 100 000 workers")
+        done = subprocess.run(
+            [self.program("roost-broker-bench")], capture_output=True, text=True, timeout=600
+        )
+        if done.returncode != 0:
+            sys.exit(f"bench: roost-broker-bench: {done.stdout}{done.stderr}")
+        self.tables.append(done.stdout)
+
     def start(self):
         """From the start of a worker's process to its READY with the digits model."""
         broker, line = self.serve(
@@ -242,18 +253,20 @@ class Bench:
             print("  ".join(cells).rstrip())
             if number == 0:
                 print("  ".join("-" * width for width in widths))
+        for table in self.tables:
+            print(f"\n{table}", end="")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="length of one measurement")
-    parser.add_argument("--only", help="network, engine, codec, broker or start")
+    parser.add_argument("--only", help="network, engine, codec, broker, fleet or start")
     parser.add_argument("--build", default=os.path.join(ROOT, ".build", "release"))
     arguments = parser.parse_args()
     bench = Bench(arguments)
     try:
-        for part in (bench.network, bench.engine, bench.codec, bench.broker, bench.start):
+        for part in (bench.network, bench.engine, bench.codec, bench.broker, bench.fleet, bench.start):
             if arguments.only in (None, part.__name__):
                 part()
     finally:

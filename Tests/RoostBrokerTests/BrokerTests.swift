@@ -407,6 +407,37 @@ struct BrokerTests {
         }
     }
 
+    @Test("as many clients are sent a list in parts as the bound says; the next when one has it")
+    func listReadersMax() async throws {
+        try await self.withBroker(
+            configure: {
+                $0.listReadersMax = 1
+                $0.sweepInterval = .milliseconds(5)
+            },
+            peers: 3
+        ) { scene, peers in
+            let models = (0..<WireLimits.modelsMax).map {
+                ModelRecord(name: String(repeating: "m", count: 250) + "\($0)", version: 1)
+            }
+            for number in 0..<3 {
+                var record = WorkerRecord.sample("w\(number)")
+                record.models = models
+                await peers[0].send(Register(record: record), sender: record.instance)
+                _ = try await peers[0].next(RegisterOK.self)
+            }
+            // It takes one part and then none, until it gives credit again.
+            await peers[1].send(Watch(credit: 1))
+            #expect(try await peers[1].next(Snapshot.self).part == 0)
+            await peers[2].send(Watch(credit: 8))
+            try await Task.sleep(for: .milliseconds(50))
+            #expect(await peers[2].isQuiet)
+            await peers[1].send(Credit(messages: 2))
+            for part in 0..<3 as Range<UInt32> {
+                #expect(try await peers[2].next(Snapshot.self).part == part)
+            }
+        }
+    }
+
     @Test("a lookup is answered with the workers that match, under its own id")
     func lookup() async throws {
         try await self.withBroker(peers: 2) { scene, peers in

@@ -493,13 +493,13 @@ struct WatcherTests {
         let workers = (0..<3).map { Self.bulky("\($0)") }
         var scene = Scene(Watch(credit: 1), workers: workers)
         #expect(scene.pump().count == 1)
-        scene.watcher.abandonList(notMovedSince: .milliseconds(-1))
+        #expect(scene.watcher.abandonList(notMovedSince: .milliseconds(-1)) == false)
         scene.watcher.add(credit: 1)
         #expect(
             scene.pump().map { if case .snapshot(let part) = $0 { Int(part.part) } else { -1 } }
                 == [1]
         )
-        scene.watcher.abandonList(notMovedSince: .milliseconds(0))
+        #expect(scene.watcher.abandonList(notMovedSince: .milliseconds(0)) == true)
         scene.watcher.add(credit: 2)
         #expect(
             scene.pump().map { if case .snapshot(let part) = $0 { Int(part.part) } else { -1 } }

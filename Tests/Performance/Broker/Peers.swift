@@ -28,6 +28,7 @@ actor Peers: SocketHandler {
     private(set) var toldAt = 0.0
     private(set) var listedCount = 0
     private(set) var refused = 0
+    private(set) var lost = 0
 
     nonisolated var unownedExecutor: UnownedSerialExecutor {
         self.reactor.asUnownedSerialExecutor()
@@ -58,7 +59,7 @@ actor Peers: SocketHandler {
 
     /// Has each peer register its share of the workers.
     func register(_ records: [WorkerRecord]) {
-        for (number, record) in records.enumerated() {
+        for (number, record) in records.enumerated() where !self.order.isEmpty {
             self.send(
                 Register(record: record),
                 as: record.instance,
@@ -70,7 +71,7 @@ actor Peers: SocketHandler {
     /// Has each peer beat for its share of the workers.
     func beat(_ records: ArraySlice<WorkerRecord>, first: Int = 0) {
         let beat = Heartbeat(revision: 1, state: .ready)
-        for (number, record) in zip(records.indices, records) {
+        for (number, record) in zip(records.indices, records) where !self.order.isEmpty {
             self.send(
                 beat,
                 as: record.instance,
@@ -99,7 +100,12 @@ actor Peers: SocketHandler {
         let outcome = peer.socket.send(
             message.encoded(header, by: Message.init(byteCount:initializingWith:))
         )
-        precondition(outcome == .sent, "a peer's queue is full")
+        guard outcome != .sent else { return }
+        // On a busy machine libzmq may hold a link for dead. It is counted, and not made anew.
+        peer.socket.close()
+        self.peers[slot] = nil
+        self.order.removeAll { $0 == slot }
+        self.lost += 1
     }
 
     nonisolated func socketReady(slot: Int) -> Bool {
@@ -152,7 +158,7 @@ actor Peers: SocketHandler {
     }
 
     private func spend(_ slot: Int) {
-        guard var credit = self.peers[slot]?.credit else { return }
+        guard var credit = self.peers[slot]?.credit, credit > 0 else { return }
         credit -= 1
         if credit < 32 {
             self.send(Credit(messages: 64 - credit), as: self.instance, by: slot)
