@@ -54,14 +54,33 @@ struct RetryBudgetTests {
                 grants.append(now)
             }
         }
+        // Both are in the order of time: what lies in a span is a difference of two places.
+        func before(_ moment: Int64, _ moments: [Int64]) -> Int {
+            moments.partitioningIndex { $0 >= moment }
+        }
         let moments = Set(grants).sorted()
+        var isKept = true
         for (index, start) in moments.enumerated() {
             for end in moments[index...] {
-                let granted = grants.count { (start...end).contains($0) }
-                let asked = requests.count { $0 > start - 10_000 && $0 <= end }
+                let granted = before(end + 1, grants) - before(start, grants)
+                let asked = before(end + 1, requests) - before(start - 9_999, requests)
                 let span = Double(end - start) / 1_000
-                #expect(Double(granted) <= share * Double(asked) + perSecond * (span + 11))
+                isKept =
+                    isKept && Double(granted) <= share * Double(asked) + perSecond * (span + 11)
             }
         }
+        #expect(isKept)
+    }
+}
+
+extension [Int64] {
+    /// The first place from which on the elements, which are in order, belong to the second part.
+    fileprivate func partitioningIndex(_ belongs: (Int64) -> Bool) -> Int {
+        var (low, high) = (0, self.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if belongs(self[middle]) { high = middle } else { low = middle + 1 }
+        }
+        return low
     }
 }
