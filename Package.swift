@@ -245,7 +245,9 @@ let package = Package(
         ),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["roost", "RoostOps", "RoostTestKit", "RoostWire"],
+            dependencies: [
+                "roost", "roost-policy-bench", "RoostOps", "RoostTestKit", "RoostWire",
+            ],
             swiftSettings: settings
         ),
         // It runs roost-simulate, which `make test` builds first.

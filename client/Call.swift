@@ -28,6 +28,8 @@ final class Call: ReactorWork, @unchecked Sendable {
     let question: Question
     /// What is asked; of a DESCRIBE only model and version.
     var request: InferRequest
+    /// What it is asked of. Apart from the request, which would be copied to read it there.
+    let key: Target.Key
     let deadline: Moment
     let isIdempotent: Bool
     /// The hash of the affinity key, if there is one.
@@ -55,7 +57,9 @@ final class Call: ReactorWork, @unchecked Sendable {
     var history: [InferenceAttempt] = []
     /// It waits for a moment, with its slot in the fleet's delays: to be sent again, or hedged.
     var isDelayed = false
-    /// The class of its inputs' size.
+    /// Of its inputs, together.
+    let byteCount: Int
+    /// The class of that size.
     let sizeClass: Int
     private(set) var isCancelled = false
     /// Its first frame, encoded and not yet sent, and how many payload frames follow it.
@@ -72,12 +76,12 @@ final class Call: ReactorWork, @unchecked Sendable {
     ) {
         self.question = question
         self.request = request
+        self.key = Target.Key(model: request.model, version: request.version)
         self.deadline = deadline
         self.isIdempotent = isIdempotent
         self.affinity = affinity
-        self.sizeClass = LatencyEstimate.sizeClass(
-            request.inputs.reduce(0) { $0 + $1.tensor.byteCount }
-        )
+        self.byteCount = request.inputs.reduce(0) { $0 + $1.tensor.byteCount }
+        self.sizeClass = LatencyEstimate.sizeClass(self.byteCount)
         self.fleet = fleet
     }
 

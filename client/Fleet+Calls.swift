@@ -135,7 +135,7 @@ extension Fleet {
             return
         }
         self.waitingCount += 1
-        let waiting = target ?? self.addTarget(Target.Key(call), now: now)
+        let waiting = target ?? self.addTarget(call.key, now: now)
         waiting.waiting.append(call)
         if !self.discovery.hasFoundWorkers { self.wake(by: self.discoveryDeadline) }
         if let deadline = self.unservedDeadline(waiting) { self.wake(by: deadline) }
@@ -164,7 +164,7 @@ extension Fleet {
     }
 
     private func stopWaiting(_ call: Call) {
-        let waited = self.targets[Target.Key(call)]?.waiting.removeFirst { $0 === call }
+        let waited = self.targets[call.key]?.waiting.removeFirst { $0 === call }
         if waited != nil { self.waitingCount -= 1 }
     }
 
@@ -189,11 +189,5 @@ extension Fleet {
         guard let call = self.slots[slot].call else { return }
         call.isDelayed = false
         if call.leg == nil { self.repeatLost(call, now: now) } else { self.hedge(call, now: now) }
-    }
-}
-
-extension Target.Key {
-    init(_ call: Call) {
-        self.init(model: call.request.model, version: call.request.version)
     }
 }

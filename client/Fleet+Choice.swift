@@ -13,12 +13,8 @@ extension Fleet {
     /// The target that the call asks for; `nil` if nobody serves it and no call waits for it. Such
     /// targets are not remembered: names come from programs without bound.
     func target(of call: Call) -> Target? {
-        if let last = self.lastTarget, last.key.version == call.request.version,
-            last.key.model == call.request.model
-        {
-            return last
-        }
-        let key = Target.Key(call)
+        let key = call.key
+        if let last = self.lastTarget, last.key == key { return last }
         guard let target = self.targets[key] else {
             return self.isServed(key) ? self.addTarget(key, now: self.now) : nil
         }
@@ -184,7 +180,7 @@ extension Fleet {
             }
             // A list without any worker is that of a fleet which is being started.
             let isKnown = self.discovery.isComplete && !self.discovery.records.isEmpty
-            let isServed = isKnown && self.isServed(Target.Key(call))
+            let isServed = isKnown && self.isServed(call.key)
             return isKnown && !isServed ? self.unknownModel(call) : nil
         }
         // Everyone who could take it now has refused it: to ask again would not change that.

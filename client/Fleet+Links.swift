@@ -217,9 +217,10 @@ extension Fleet {
         let leg = Call.Leg(place: place, sent: now, candidate: candidate)
         if isHedge { call.hedge = leg } else { call.leg = leg }
         if place.detector?.sent() == true { self.stalePools() }
-        let bytes = call.request.inputs.reduce(0) { $0 + $1.tensor.byteCount }
-        let sequence = place.link.sent(now: now, bytes: bytes)
-        self.wake(by: place.link.deadline)
+        // A worker that has something to answer is watched already.
+        let wasIdle = place.link.inFlight == 0
+        let sequence = place.link.sent(now: now, bytes: call.byteCount)
+        if wasIdle { self.wake(by: place.link.deadline) }
         let budget = call.deadline.nanoseconds - now.nanoseconds
         let isInfer = call.question == .infer
         var flags: FrameHeader.Flags = call.isIdempotent ? .idempotent : []
@@ -420,9 +421,12 @@ extension Fleet {
         if self.configuration.policy == .adaptive {
             leg.candidate.latency.add(now - leg.sent, sizeClass: call.sizeClass, now: now)
         }
-        guard let target = self.target(of: call) else { return }
+        let hedges = self.configuration.hedging != nil
+        guard self.configuration.throttles || hedges, let target = self.target(of: call) else {
+            return
+        }
         if self.configuration.throttles { target.throttle.accepted(now: now) }
-        self.learn(now - leg.sent, target)
+        if hedges { self.learn(now - leg.sent, target) }
     }
 
     private func handle(

@@ -142,6 +142,10 @@ struct Choice: PickerCandidates {
         self.members[position].latency.mean(self.call.sizeClass)
     }
 
+    func roughLatency(_ position: Int) -> Double {
+        self.members[position].latency.roughMean(self.call.sizeClass)
+    }
+
     func slots(_ position: Int) -> Int { Int(self.members[position].place.link.record.slots) }
 
     func hash(_ position: Int) -> UInt64 { self.members[position].place.hash }

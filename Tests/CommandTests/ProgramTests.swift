@@ -150,4 +150,30 @@ struct ProgramTests {
         #expect(result.output == ["done"])
         #expect(result.error.isEmpty)
     }
+
+    @Test("an unknown policy is a sentence that names those that there are, as flag and variable")
+    func unknownPolicy() async throws {
+        let flag = try await ChildProcess.run(
+            Self.roost,
+            ["infer", "nothing", "--policy", "fastest"]
+        )
+        #expect(flag.exit == .code(64))
+        #expect(flag.error.contains { $0.contains("rotate, rotate-strict, random, adaptive") })
+        let variable = try await ChildProcess.run(
+            Self.roost,
+            ["infer", "nothing"],
+            environment: ["ROOST_POLICY": "fastest"]
+        )
+        #expect(variable.exit == .code(64))
+        #expect(variable.error.contains { $0.contains("rotate, rotate-strict, random, adaptive") })
+    }
+
+    @Test("the benchmark of the policies runs and prints both tables")
+    func policyBench() async throws {
+        let bench = try await ChildProcess.run(.built("roost-policy-bench"), ["--quick"])
+        #expect(bench.exit == .code(0))
+        #expect(bench.output.contains { $0.hasPrefix("2 of 8") && $0.contains("adaptive") })
+        #expect(bench.output.contains { $0.hasPrefix("p99 / healthy p99") })
+        #expect(bench.output.contains { $0.hasPrefix("noise: ") })
+    }
 }

@@ -41,7 +41,8 @@ struct FleetHealthTests {
 
     @Test("a worker that keeps failing is left alone, and the client says so")
     func ejected() async throws {
-        try await self.with(["a", "b"], configure: Self.ejects(.seconds(3_600))) { client, workers in
+        let configure = Self.ejects(.seconds(3_600))
+        try await self.with(["a", "b"], configure: configure) { client, workers in
             workers[1].answers(true)
             for _ in 0..<2 { try await self.fail(workers[0], client) }
             for _ in 0..<10 { #expect(try await client.ask().worker == "b") }
@@ -52,7 +53,8 @@ struct FleetHealthTests {
 
     @Test("after its time exactly one request probes it; when that is answered it is used again")
     func probed() async throws {
-        try await self.with(["a", "b"], configure: Self.ejects(.milliseconds(50))) { client, workers in
+        let configure = Self.ejects(.milliseconds(50))
+        try await self.with(["a", "b"], configure: configure) { client, workers in
             let (a, b) = (workers[0], workers[1])
             b.answers(true)
             for _ in 0..<2 { try await self.fail(a, client) }
@@ -147,7 +149,7 @@ struct FleetHealthTests {
                 try await client.workers().reduce(0) { $0 + $1.inFlight } == 6
             }
             #expect(try await client.workers().map(\.inFlight) == [2, 2, 2])
-            for worker in workers { for _ in 0..<2 { await worker.answer(try await worker.next()) } }
+            for worker in workers + workers { await worker.answer(try await worker.next()) }
             for task in tasks { _ = try await task.value }
         }
     }

@@ -71,7 +71,9 @@ struct LatencyEstimateTests {
         var estimate = LatencyEstimate()
         estimate.add(.milliseconds(1), sizeClass: 1, now: self.start)
         estimate.add(.milliseconds(5), sizeClass: 5, now: self.start)
-        #expect([0, 1, 2, 3, 4, 5, 9].map { estimate.mean($0) / 1e6 } == [1, 1, 1, 1, 5, 5, 5])
+        let rough = [0, 1, 2, 3, 4, 5, 9].map { estimate.roughMean($0) / 1e6 }
+        #expect(rough == [1, 1, 1, 1, 5, 5, 5])
+        #expect([0, 1, 2, 5].map { estimate.mean($0) / 1e6 } == [0, 1, 0, 5])
     }
 
     @Test("what the worker says is believed until an answer has come, and not after")
@@ -80,7 +82,7 @@ struct LatencyEstimateTests {
         estimate.seed(.zero)
         #expect(estimate.mean(0) == 0)
         estimate.seed(.milliseconds(3))
-        #expect(estimate.mean(7) == 3e6)
+        #expect(estimate.roughMean(7) == 3e6)
         estimate.add(.milliseconds(1), sizeClass: 0, now: self.start)
         #expect(estimate.mean(0) == 1e6)
         estimate.seed(.milliseconds(9))

@@ -8,7 +8,9 @@ import Testing
 struct OutlierDetectorTests {
     private let start = Moment.milliseconds(0)
 
-    private func detector(_ change: (inout OutlierDetection) -> Void = { _ in }) -> OutlierDetector {
+    private func detector(
+        _ change: (inout OutlierDetection) -> Void = { _ in }
+    ) -> OutlierDetector {
         var limits = OutlierDetection()
         change(&limits)
         return OutlierDetector(limits)
@@ -73,7 +75,10 @@ struct OutlierDetectorTests {
         #expect(!isOutlier)
     }
 
-    @Test("it is left alone for 5 s, doubling to 300 s, half of it by lot", arguments: [0.0, 0.5, 0.999])
+    @Test(
+        "it is left alone for 5 s, doubling to 300 s, half of it by lot",
+        arguments: [0.0, 0.5, 0.999]
+    )
     func ejectionTime(jitter: Double) {
         var detector = self.detector()
         var now = self.start

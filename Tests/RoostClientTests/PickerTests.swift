@@ -6,12 +6,16 @@ import Testing
 private struct Candidates: PickerCandidates {
     var requests: [Int?]
     var latencies: [Double] = []
+    var roughLatencies: [Double] = []
     var slots: [Int] = []
     var names: [String] = []
     var count: Int { self.requests.count }
     func outstanding(_ position: Int) -> Int? { self.requests[position] }
     func latency(_ position: Int) -> Double {
         self.latencies.isEmpty ? 0 : self.latencies[position]
+    }
+    func roughLatency(_ position: Int) -> Double {
+        self.roughLatencies.isEmpty ? self.latency(position) : self.roughLatencies[position]
     }
     func slots(_ position: Int) -> Int { self.slots.isEmpty ? 1 : self.slots[position] }
     func hash(_ position: Int) -> UInt64 {
@@ -176,6 +180,19 @@ struct PickerTests {
         let nobody = Candidates(requests: [1, 0, 0], latencies: [0, 0, 0])
         let strangers = (0..<3).map { _ in picker.pick(from: nobody) }
         #expect(strangers == [2, 1, 2])
+    }
+
+    @Test("`adaptive` does not take one for fast with large requests that was so with small ones")
+    func adaptiveSizes() {
+        var picker = Picker(.adaptive)
+        // The first has answered large requests, the second only small ones.
+        let one = Candidates(requests: [0, 1], latencies: [100, 0], roughLatencies: [100, 10])
+        let first = picker.pick(from: one)
+        #expect(first == 0)
+        // Nobody has: what is known of small ones must do.
+        let none = Candidates(requests: [0, 0], latencies: [0, 0], roughLatencies: [20, 10])
+        let second = (0..<2).map { _ in picker.pick(from: none) }
+        #expect(second == [1, 1])
     }
 
     @Test("`affinity` gives one key to one worker, many keys to all, and rotates without a key")

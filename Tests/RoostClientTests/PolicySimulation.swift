@@ -61,6 +61,9 @@ struct PolicySimulation {
         func latency(_ position: Int) -> Double {
             self.client.latencies[position].mean(self.sizeClass)
         }
+        func roughLatency(_ position: Int) -> Double {
+            self.client.latencies[position].roughMean(self.sizeClass)
+        }
         func slots(_ position: Int) -> Int { self.workers[position].slots }
         func hash(_ position: Int) -> UInt64 { UInt64(position) }
     }

@@ -27,7 +27,10 @@ struct SlidingCountsTests {
         }
     }
 
-    @Test("any sequence of events counts as a list of them would", arguments: 0..<40 as Range<UInt64>)
+    @Test(
+        "any sequence of events counts as a list of them would",
+        arguments: 0..<40 as Range<UInt64>
+    )
     func model(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         let buckets = Int.random(in: 1...12, using: &random)

@@ -107,7 +107,7 @@ struct TargetTests {
         #expect(self.pools(workers, zone: "z") == ["", "abcd", ""])
     }
 
-    @Test("an ejected worker whose time is over is used for its probe, then not until it is answered")
+    @Test("an ejected worker whose time is over is used for one probe")
     func probe() {
         let target = Target(.init(model: "identity", version: 0), policy: .rotate, seed: 0)
         target.candidates = ["a", "b"].map { Candidate(Worker().place($0)) }

@@ -38,9 +38,12 @@ struct LatencyEstimate: Sendable {
         return min(max(steps, 0), Self.classCount - 1)
     }
 
+    /// In nanoseconds; 0 if nothing is known of the class.
+    func mean(_ sizeClass: Int) -> Double { self.means[sizeClass].value }
+
     /// In nanoseconds; of a class that is not known, what the nearest smaller or larger one says;
     /// 0 if nothing is known.
-    func mean(_ sizeClass: Int) -> Double {
+    func roughMean(_ sizeClass: Int) -> Double {
         if self.means[sizeClass].value > 0 { return self.means[sizeClass].value }
         for distance in 1..<Self.classCount {
             let below = sizeClass - distance

@@ -3,8 +3,10 @@ protocol PickerCandidates {
     var count: Int { get }
     /// This client's requests that it has; `nil` if it can take none.
     func outstanding(_ position: Int) -> Int?
-    /// How long it takes for such a request, in any unit; 0 if nobody knows.
+    /// How long it takes for requests of that size, in any unit; 0 if it has answered none.
     func latency(_ position: Int) -> Double
+    /// How long it takes for those whose size is nearest; 0 if it has answered none at all.
+    func roughLatency(_ position: Int) -> Double
     /// How many requests it executes at once.
     func slots(_ position: Int) -> Int
     /// Its name's hash (``Rendezvous/hash(_:)``).
@@ -95,27 +97,36 @@ struct Picker: Sendable {
     /// §2.1).
     private mutating func adapt(_ candidates: some PickerCandidates) -> Int? {
         let count = candidates.count
-        // Nobody knows a newcomer: it is taken to be as fast as the fastest.
-        var fastest = Double.infinity
-        for position in 0..<count {
-            let latency = candidates.latency(position)
-            if latency > 0, latency < fastest { fastest = latency }
-        }
-        if fastest == .infinity { fastest = 1 }
+        // Who has not answered any request of that size is taken to be as fast as the fastest that
+        // has. By what it does with small ones it would be given all the large ones.
+        var fastest = Self.fastest(count, candidates.latency)
+        let isRough = fastest == nil
+        if isRough { fastest = Self.fastest(count, candidates.roughLatency) }
+        let assumed = fastest ?? 1
         var best: Int?
         var least = Double.infinity
         for step in 1..<(count + 1) {
             let position = (self.last + step) % count
             guard let requests = candidates.outstanding(position) else { continue }
-            let latency = candidates.latency(position)
+            let latency =
+                isRough ? candidates.roughLatency(position) : candidates.latency(position)
             let rounds = Double(requests) / Double(max(candidates.slots(position), 1)) + 1
-            let score = (latency > 0 ? latency : fastest) * rounds
+            let score = (latency > 0 ? latency : assumed) * rounds
             guard score < least else { continue }
             best = position
             least = score
         }
         if let best { self.last = best }
         return best
+    }
+
+    private static func fastest(_ count: Int, _ latency: (Int) -> Double) -> Double? {
+        var fastest: Double?
+        for position in 0..<count {
+            let latency = latency(position)
+            if latency > 0, latency < fastest ?? .infinity { fastest = latency }
+        }
+        return fastest
     }
 
     /// The key's worker, or the next one that has not more than its share.

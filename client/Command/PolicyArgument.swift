@@ -4,7 +4,8 @@ import RoostOps
 
 /// A balancing policy on the command line, by its name.
 struct PolicyArgument: DescribedArgument, Hashable, Sendable {
-    static let expected = "a policy: \(BalancingPolicy.all.map(\.description).joined(separator: ", "))"
+    static let expected =
+        "a policy: " + BalancingPolicy.all.map(\.description).joined(separator: ", ")
 
     let policy: BalancingPolicy
 

@@ -118,7 +118,31 @@ struct PolicyBench: Sendable {
         Self.table(rows, left: 2)
         print()
         Self.table(relative, left: 1)
+        print()
+        print(Self.noise(outcomes))
     }
+
+    /// How far the same policy is from itself: requests without a key rotate under `affinity` too,
+    /// so what differs between the two is the machine's doing.
+    private static func noise(_ outcomes: [String: OpenLoop.Outcome]) -> String {
+        var most = 1.0
+        for scenario in Scenario.all {
+            guard let one = outcomes["rotate \(scenario.name)"]?.quantile(0.99),
+                let other = outcomes["affinity \(scenario.name)"]?.quantile(0.99)
+            else { continue }
+            most = max(most, one / other, other / one)
+        }
+        let percent = Int(((most - 1) * 100).rounded())
+        let verdict =
+            percent <= Self.noiseMax
+            ? "differences well above that are the policies'"
+            : "this run says nothing of the policies: repeat it on a quiet machine"
+        return "noise: rotate and affinity are the same here, and differ by up to \(percent) % in "
+            + "p99; \(verdict)"
+    }
+
+    /// In percent.
+    private static let noiseMax = 15
 
     private static func text(_ value: Double) -> String {
         guard value.isFinite else { return "-" }
