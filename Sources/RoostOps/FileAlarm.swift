@@ -3,7 +3,7 @@ package struct FileAlarm: Sendable {
     /// Shares of the limit, in percent: above the one it is raised, below the other it is over.
     private static let (raised, over) = (80, 70)
 
-    private let limit: Int
+    package let limit: Int
     private var isUp = false
 
     package init(limit: Int) { self.limit = limit }

@@ -3,8 +3,6 @@ package import Logging
 
 /// How many files and connections this process may have open (`RLIMIT_NOFILE`).
 package enum FileLimit {
-    /// How often what is open is counted.
-    private static let interval: Duration = .seconds(1)
     /// What a fleet of some size needs; libzmq spins when it can take no further connection.
     private static let comfortable = 2048
 
@@ -25,21 +23,51 @@ package enum FileLimit {
         )
     }
 
-    /// Warns whenever what is open comes near the limit, until the task is cancelled.
-    package static func watch(warning logger: Logger) async {
+    /// From now on warns whenever what is open comes near the limit.
+    ///
+    /// On a thread of its own that only sleeps and counts: Dispatch, and with it `Task.sleep`, ends
+    /// the process when it wants a descriptor for its timers and there is none.
+    package static func watch(warning logger: Logger) {
         let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         var limit = rlimit()
         guard getrlimit(resource, &limit) == 0 else { return }
-        var alarm = FileAlarm(limit: Int(clamping: limit.rlim_cur))
-        while !Task.isCancelled {
-            if alarm.isRaised(by: self.open) {
-                logger.warning(
-                    "few descriptors left: raise 'ulimit -n', or find out who connects",
-                    metadata: ["limit": "\(limit.rlim_cur)"]
-                )
+        let watch = Unmanaged.passRetained(
+            Watch(alarm: FileAlarm(limit: Int(clamping: limit.rlim_cur)), logger: logger)
+        )
+        var thread = pthread_t()
+        let status = pthread_create(
+            &thread,
+            nil,
+            { argument in
+                guard let argument else { return nil }
+                Unmanaged<Watch>.fromOpaque(argument).takeRetainedValue().run()
+            },
+            watch.toOpaque()
+        )
+        // Without the thread there is no warning; the program works.
+        if status == 0 { pthread_detach(thread) } else { watch.release() }
+    }
+
+    /// What the watching thread has to itself.
+    private final class Watch {
+        private var alarm: FileAlarm
+        private let logger: Logger
+
+        init(alarm: FileAlarm, logger: Logger) {
+            self.alarm = alarm
+            self.logger = logger
+        }
+
+        func run() -> Never {
+            while true {
+                if self.alarm.isRaised(by: FileLimit.open) {
+                    self.logger.warning(
+                        "few descriptors left: raise 'ulimit -n', or find out who connects",
+                        metadata: ["limit": "\(self.alarm.limit)"]
+                    )
+                }
+                sleep(1)
             }
-            // Cancelled: the loop ends.
-            try? await Task.sleep(for: Self.interval)
         }
     }
 

@@ -61,8 +61,7 @@ struct BrokerCommand: ParsableCommand {
         }
         logger.info("started", metadata: ["version": "\(Program.version)"])
         FileLimit.raise(warning: logger)
-        let watching = Task { await FileLimit.watch(warning: logger) }
-        defer { watching.cancel() }
+        FileLimit.watch(warning: logger)
 
         let reactor = try Reactor()
         let events = BrokerLog(logger)

@@ -58,7 +58,9 @@ struct ScaleFaultTests {
             atMost: .milliseconds(100)
         )
         let client = try FleetClient(brokers: [Endpoint(broker.endpoint)])
-        #expect(try await client.workers().count { $0.state == "ready" } == 4000)
+        try await eventually("all are listed") {
+            try await client.workers().count { $0.state == "ready" } == 4000
+        }
         await client.close()
         #expect(broker.process.isRunning)
     }

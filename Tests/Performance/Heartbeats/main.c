@@ -79,37 +79,49 @@ static void send_all(int socket, const uint8_t *bytes, size_t count) {
     }
 }
 
-static void receive_all(int socket, uint8_t *bytes, size_t count) {
+static int receive_all(int socket, uint8_t *bytes, size_t count) {
     while (count > 0) {
         ssize_t done = recv(socket, bytes, count, 0);
-        if (done <= 0) fail("receive");
+        if (done <= 0) return 0;
         bytes += done;
         count -= done;
     }
+    return 1;
 }
 
-// ZMTP 3.0: greeting, READY, both without security (RFC 23).
-static void greet(int socket) {
+// ZMTP 3.0: greeting, READY, both without security (RFC 23). A broker that is short of descriptors
+// may close the connection meanwhile; then 0 is returned.
+static int greet(int socket) {
     uint8_t greeting[64] = {0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x7f, 3, 0, 'N', 'U', 'L', 'L'};
     static const uint8_t ready[] = "\x04\x26\x05READY\x0bSocket-Type\0\0\0\x06" "DEALER\x08Identity\0\0\0";
     uint8_t theirs[256];
     send_all(socket, greeting, sizeof greeting);
-    receive_all(socket, theirs, 64);
+    if (!receive_all(socket, theirs, 64)) return 0;
     uint8_t command[sizeof ready];
     memcpy(command, ready, sizeof ready);
     command[1] = sizeof ready - 2;
     send_all(socket, command, sizeof ready);
-    receive_all(socket, theirs, 2);
-    receive_all(socket, theirs, theirs[1]);
+    return receive_all(socket, theirs, 2) && receive_all(socket, theirs, theirs[1]);
+}
+
+static void connect_worker(struct worker *worker, struct sockaddr_in *address) {
+    for (int attempt = 0; attempt < 100; attempt++) {
+        worker->socket = socket(AF_INET, SOCK_STREAM, 0);
+        if (worker->socket < 0) fail("socket");
+        if (connect(worker->socket, (struct sockaddr *)address, sizeof *address) != 0) {
+            fail("connect");
+        }
+        int one = 1;
+        setsockopt(worker->socket, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        if (greet(worker->socket)) return;
+        close(worker->socket);
+        usleep(50000);
+    }
+    fail("greet");
 }
 
 static void open_worker(struct worker *worker, struct sockaddr_in *address, int number) {
-    worker->socket = socket(AF_INET, SOCK_STREAM, 0);
-    if (worker->socket < 0) fail("socket");
-    if (connect(worker->socket, (struct sockaddr *)address, sizeof *address) != 0) fail("connect");
-    int one = 1;
-    setsockopt(worker->socket, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    greet(worker->socket);
+    connect_worker(worker, address);
     memset(worker->instance, 0x5a, 16);
     memcpy(worker->instance, &number, sizeof number);
     char name[32];
