@@ -45,8 +45,8 @@ $(programs) &: $(sources)
 
 test: setup engines $(simulator) ## run all tests
 	@swift build --build-tests
-	@SEEDS=$(SEEDS) swift test --skip-build --skip FaultTests
 	@swift test --skip-build --filter FaultTests
+	@SEEDS=$(SEEDS) swift test --skip-build --skip FaultTests
 
 $(simulator): $(simulated)
 	@echo "building roost-simulate"
