@@ -164,7 +164,7 @@ struct ProgramTests {
             ["infer", "nothing"],
             environment: ["ROOST_POLICY": "fastest"]
         )
-        #expect(variable.exit == .code(64))
+        #expect(variable.exit == .code(78))
         #expect(variable.error.contains { $0.contains("rotate, rotate-strict, random, adaptive") })
     }
 

@@ -140,9 +140,11 @@ struct FleetHedgeTests {
             await fast.answer(try await fast.next())
             let result = try await task.value
             #expect(result.earlierAttempts.map(\.code) == [.workerLost])
-            // The link's numbers have no gap: it goes on.
+            // The link's numbers have no gap: it goes on. The other one may be back by now.
             fast.answers(true)
-            #expect(try await client.ask().worker == fast.id)
+            slow.answers(true)
+            let workers = Set([try await client.ask().worker, try await client.ask().worker])
+            #expect(workers.contains(fast.id))
         }
     }
 

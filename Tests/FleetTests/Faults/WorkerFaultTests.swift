@@ -47,7 +47,11 @@ struct WorkerFaultTests {
             atMost: 3,
             "\(FaultRow.text(p99)) / \(FaultRow.text(base))"
         )
-        row.expect("losses seen after (slowest of 3)", losses.max(), atMost: .milliseconds(50))
+        row.expect(
+            "losses seen after (slowest of 3)",
+            fast: losses.max(),
+            atMost: .milliseconds(50)
+        )
     }
 
     @Test("when all workers are killed, requests end in time, and answers come with a worker")
