@@ -164,11 +164,12 @@ extension Broker {
         self.send(frames, from: sequence, to: last, peer)
     }
 
-    /// The list as it is now, shared with those who are being sent it; `nil` if it must wait.
+    /// A list that the log leads on from, shared with those who are being sent it; `nil` if the
+    /// client must wait.
     private func list(for selector: Selector, now: Moment) -> SnapshotList? {
         let isComplete = self.warmUp.isOver
-        if let list = self.audiences[selector]?.list, list.sequence == self.registry.sequence,
-            list.isComplete == isComplete
+        if let list = self.audiences[selector]?.list, list.isComplete == isComplete,
+            self.log.reaches(list.sequence)
         {
             return list
         }

@@ -21,6 +21,14 @@ struct ChangeLog: Sendable {
         self.changes.removeFirst(surplus)
     }
 
+    /// Whether what changed after that sequence is known, and few enough to be known for some more
+    /// time.
+    func reaches(_ sequence: UInt64) -> Bool {
+        guard sequence >= self.floor else { return false }
+        guard self.changes.count > self.countMax / 2 else { return true }
+        return sequence >= self.changes[self.changes.count - self.countMax / 2 - 1].sequence
+    }
+
     /// What changed after that sequence, once for each worker; `nil` if that is too long ago.
     func changes(after sequence: UInt64) -> [WorkerRegistry.Change]? {
         guard sequence >= self.floor else { return nil }

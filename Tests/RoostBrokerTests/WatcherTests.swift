@@ -161,6 +161,26 @@ struct WatcherTests {
         }
     }
 
+    @Test("a list is shared while half the log at most has changed since")
+    func reaches() {
+        var log = ChangeLog(countMax: 4)
+        #expect(log.reaches(0))
+        var registry = WorkerRegistry()
+        var changes: [WorkerRegistry.Change] = []
+        for number in 0..<9 { self.register(.sample("\(number)"), &registry, &changes) }
+        log.append(Array(changes[..<2]))
+        #expect(log.reaches(0))
+        log.append([changes[2]])
+        #expect(!log.reaches(0))
+        #expect(log.reaches(1))
+        // The first five are dropped with the ninth.
+        log.append(Array(changes[3...]))
+        #expect(log.changes(after: 4) == nil)
+        #expect(log.changes(after: 5)?.map(\.sequence) == [6, 7, 8, 9])
+        #expect(!log.reaches(6))
+        #expect(log.reaches(7))
+    }
+
     @Test("what was missed in more messages than there is credit for comes as a list, in parts")
     func missedInManyMessages() {
         var scene = Scene(Watch(credit: 1))
