@@ -62,9 +62,10 @@ struct BrokerBenchmark {
                 ""
             )
         )
-        // From here on they live, as a fleet does.
+        // From here on they live, as a fleet and its clients do.
         let beating = Task {
             while !Task.isCancelled {
+                await clients.ping()
                 for tenth in 0..<10 {
                     let part = records.count * tenth / 10..<records.count * (tenth + 1) / 10
                     await fleet.beat(records[part])

@@ -87,6 +87,11 @@ actor Peers: SocketHandler {
         }
     }
 
+    /// As clients do: one that says nothing for a minute is forgotten.
+    func ping() {
+        for slot in self.order { self.send(Ping(), as: self.instance, by: slot) }
+    }
+
     func await(_ workerID: String) {
         self.awaited = workerID
         self.told = 0
