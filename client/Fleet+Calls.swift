@@ -114,8 +114,9 @@ extension Fleet {
 
     /// Gives the call to a worker, or has it wait, or ends it.
     func dispatch(_ call: Call, _ target: Target?, now: Moment) {
-        // Calls that wait already go first.
-        if let target, target.waiting.count == 0, self.place(call, target, now: now) { return }
+        // Calls that wait already go first, unless nobody takes them who may take this one.
+        let isNext = !call.avoided.isEmpty || target?.waiting.count == 0
+        if let target, isNext, self.place(call, target, now: now) { return }
         if let error = self.hopeless(call, target, now: now) {
             self.end(call, .failure(error))
             return
@@ -136,7 +137,11 @@ extension Fleet {
         }
         self.waitingCount += 1
         let waiting = target ?? self.addTarget(call.key, now: now)
-        waiting.waiting.append(call)
+        if call.avoided.isEmpty {
+            waiting.waiting.append(call)
+        } else {
+            waiting.choosy.append(call)
+        }
         if !self.discovery.hasFoundWorkers { self.wake(by: self.discoveryDeadline) }
         if let deadline = self.unservedDeadline(waiting) { self.wake(by: deadline) }
     }
@@ -149,22 +154,39 @@ extension Fleet {
         guard self.waitingCount > 0 else { return }
         let now = self.now
         for target in self.targets.values {
+            // Each once, the oldest first; one that finds nobody does not hold up the next.
+            for _ in 0..<min(target.choosy.count, Self.choosyMax) {
+                guard let call = target.choosy.popFirst() else { break }
+                if !self.settle(call, target, now: now) { target.choosy.append(call) }
+            }
             while let call = target.waiting.popFirst() {
-                self.waitingCount -= 1
-                if self.place(call, target, now: now) { continue }
-                if let error = self.hopeless(call, target, now: now) {
-                    self.end(call, .failure(error))
-                    continue
-                }
-                self.waitingCount += 1
+                if self.settle(call, target, now: now) { continue }
                 target.waiting.prepend(call)
                 break
             }
         }
     }
 
+    /// How many calls that may not go everywhere are looked at when something has changed.
+    private static let choosyMax = 64
+
+    /// Gives a call that waited to a worker, or ends it if none will ever take it; false if it must
+    /// go on waiting.
+    private func settle(_ call: Call, _ target: Target, now: Moment) -> Bool {
+        self.waitingCount -= 1
+        if self.place(call, target, now: now) { return true }
+        if let error = self.hopeless(call, target, now: now) {
+            self.end(call, .failure(error))
+            return true
+        }
+        self.waitingCount += 1
+        return false
+    }
+
     private func stopWaiting(_ call: Call) {
-        let waited = self.targets[call.key]?.waiting.removeFirst { $0 === call }
+        guard let target = self.targets[call.key] else { return }
+        let waited =
+            target.waiting.removeFirst { $0 === call } ?? target.choosy.removeFirst { $0 === call }
         if waited != nil { self.waitingCount -= 1 }
     }
 

@@ -50,7 +50,7 @@ extension Fleet {
         for (key, target) in self.targets {
             self.refresh(target, now: now)
             let isForgotten = target.served.map { now - $0 >= Self.unservedGrace } ?? true
-            if target.candidates.isEmpty, target.waiting.count == 0, isForgotten {
+            if target.candidates.isEmpty, !target.isWaitedFor, isForgotten {
                 self.targets[key] = nil
             }
         }

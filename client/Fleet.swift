@@ -184,7 +184,7 @@ actor Fleet {
         if self.mustRelink { deadline = min(deadline, self.relinked + Self.relinkInterval) }
         if self.waitingCount > 0 {
             let now = self.now
-            for target in self.targets.values where target.waiting.count > 0 {
+            for target in self.targets.values where target.isWaitedFor {
                 // One that has passed brings nothing: the list is not known, and calls wait for it.
                 guard let due = self.unservedDeadline(target), due > now else { continue }
                 deadline = min(deadline, due)

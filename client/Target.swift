@@ -59,12 +59,18 @@ final class Target {
     var isStale = true
     /// Calls that wait for a worker, first come first.
     var waiting = Ring<Call>()
+    /// Calls that wait and may not go everywhere: some workers refused them. They must not keep
+    /// others from those.
+    var choosy = Ring<Call>()
     /// When somebody was last known to serve it.
     var served: Moment?
     var throttle = Throttle()
     /// How long answers take, for hedging, and what that means for the next call.
     var latencies = LatencyQuantile()
     var hedgeDelay: Duration?
+
+    /// Whether any call waits.
+    var isWaitedFor: Bool { self.waiting.count + self.choosy.count > 0 }
 
     init(_ key: Key, policy: BalancingPolicy, seed: UInt64) {
         self.key = key

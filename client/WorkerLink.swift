@@ -35,8 +35,9 @@ struct WorkerLink: Sendable {
     /// The slowest network that a large request may take its time on, in bytes a second: the worker
     /// can say nothing, nor be asked anything, before it has the whole of it.
     static let bytesPerSecondMin = 1_000_000
-    /// A link that worked for this long has forgotten its earlier failures.
-    static let healthyAfter: Duration = .seconds(30)
+    /// A link that worked for this long has forgotten its earlier failures: as long as the longest
+    /// wait, so that one which works for a moment only is not tried more often than that.
+    static let healthyAfter: Duration = .seconds(5)
     /// Who is called so much too late was held up himself: the worker's silence proves nothing.
     static let latenessLimit: Duration = .milliseconds(500)
 
