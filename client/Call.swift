@@ -95,6 +95,11 @@ final class Call: ReactorWork, @unchecked Sendable {
         self.fleet.reactor.assumeIsolated(self.fleet) { $0.start(self) }
     }
 
+    /// Whether that worker has refused it.
+    func avoids(_ place: Place) -> Bool {
+        !self.avoided.isEmpty && self.avoided.contains(ObjectIdentifier(place))
+    }
+
     /// The leg that is at that worker, and whether it is the hedge.
     func leg(at place: Place) -> (leg: Leg, isHedge: Bool)? {
         if let leg, leg.place === place { return (leg, false) }

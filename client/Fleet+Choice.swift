@@ -110,7 +110,7 @@ extension Fleet {
         // One that can be used and has no room is waited for; only if there is none of those that
         // the call has not been to, others are tried.
         let usable = target.near.members + target.far.members
-        guard usable.allSatisfy({ call.avoided.contains(ObjectIdentifier($0.place)) }) else {
+        guard usable.allSatisfy({ call.avoids($0.place) }) else {
             return nil
         }
         return Self.pick(&target.last, call, true, now: now)
@@ -186,7 +186,7 @@ extension Fleet {
         // Everyone who could take it now has refused it: to ask again would not change that.
         let linked = target.near.members + target.far.members + target.last.members
         if let failure = call.failure, !target.isStale, !linked.isEmpty,
-            linked.allSatisfy({ call.avoided.contains(ObjectIdentifier($0.place)) })
+            linked.allSatisfy({ call.avoids($0.place) })
         {
             return failure
         }

@@ -142,13 +142,9 @@ enum SavedList {
 
     /// Over all but the checksum itself.
     static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in bytes[..<(Self.headerBytes - 8)] {
-            hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3
-        }
-        for byte in bytes[Self.headerBytes...] {
-            hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3
-        }
-        return hash
+        var hash = FNV1a()
+        hash.add(UnsafeRawBufferPointer(rebasing: bytes[..<(Self.headerBytes - 8)]))
+        hash.add(UnsafeRawBufferPointer(rebasing: bytes[Self.headerBytes...]))
+        return hash.value
     }
 }

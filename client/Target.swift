@@ -139,8 +139,7 @@ struct Choice: PickerCandidates {
         guard place.link.canSend else { return nil }
         guard self.takesOverloaded || place.overloadedUntil == nil else { return nil }
         guard self.takesNewcomers || place.slowStart?.mayTake != false else { return nil }
-        guard self.call.avoided.isEmpty || !self.call.avoided.contains(ObjectIdentifier(place))
-        else { return nil }
+        guard !self.call.avoids(place) else { return nil }
         return place.link.inFlight
     }
 

@@ -37,6 +37,12 @@ package final class Job: @unchecked Sendable {
         didSet { self.isShared = !self.otherPeers.isEmpty }
     }
     private(set) var isShared = false
+
+    /// Whether the answer goes to that link, and to others too.
+    func isShared(by peer: PeerID) -> Bool {
+        self.isShared && (self.peer == peer || self.otherPeers.contains(peer))
+    }
+
     /// Its place among the requests that are under way.
     var position = 0
 

@@ -30,11 +30,11 @@ package final class LoadedModel: Sendable {
         bytes.count == self.nameBytes.count && bytes.elementsEqual(self.nameBytes)
     }
 
-    /// FNV-1a (64 bits) over the signature's text: equal for workers that serve the same thing.
+    /// ``FNV1a`` over the signature's text: equal for workers that serve the same thing.
     var signatureDigest: UInt64 {
         let tensors = self.signature.inputs + self.signature.outputs
         let text = tensors.map(\.description).joined(separator: "\n")
-        return text.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        return FNV1a(text).value
     }
 
     /// What fits into a DESCRIPTION; the labels go first, since programs need them.

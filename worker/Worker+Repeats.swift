@@ -162,10 +162,7 @@ extension Worker {
     }
 
     private func shared(_ requestID: UInt64, _ peer: PeerID) -> Job? {
-        self.underWay.first {
-            $0.requestID == requestID && $0.isShared
-                && ($0.peer == peer || $0.otherPeers.contains(peer))
-        }
+        self.underWay.first { $0.requestID == requestID && $0.isShared(by: peer) }
     }
 
     /// A link is lost: what waits for it alone is dropped, what runs is kept for its next link.
@@ -178,12 +175,7 @@ extension Worker {
     /// Nothing more goes to that link: what waits for it alone is dropped.
     func abandon(_ peer: PeerID) {
         if self.sharedCount > 0 {
-            for job in self.underWay
-            where job.isShared
-                && (job.peer == peer || job.otherPeers.contains(peer))
-            {
-                self.detach(peer, from: job)
-            }
+            for job in self.underWay where job.isShared(by: peer) { self.detach(peer, from: job) }
         }
         for job in self.pool.cancelAll(of: peer) {
             self.share(job, with: [])

@@ -8,13 +8,11 @@ package enum FileLimit {
 
     /// Raises it to what the system allows, and warns if that is little.
     package static func raise(warning logger: Logger) {
-        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-        var limit = rlimit()
-        guard getrlimit(resource, &limit) == 0 else { return }
+        guard var limit = Self.limit else { return }
         if limit.rlim_cur < limit.rlim_max {
             var raised = limit
             raised.rlim_cur = limit.rlim_max
-            if setrlimit(resource, &raised) == 0 { limit = raised }
+            if setrlimit(Self.resource, &raised) == 0 { limit = raised }
         }
         guard limit.rlim_cur < Self.comfortable else { return }
         logger.warning(
@@ -28,9 +26,7 @@ package enum FileLimit {
     /// On a thread of its own that only sleeps and counts: Dispatch, and with it `Task.sleep`, ends
     /// the process when it wants a descriptor for its timers and there is none.
     package static func watch(warning logger: Logger) {
-        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-        var limit = rlimit()
-        guard getrlimit(resource, &limit) == 0 else { return }
+        guard let limit = Self.limit else { return }
         let watch = Unmanaged.passRetained(
             Watch(alarm: FileAlarm(limit: Int(clamping: limit.rlim_cur)), logger: logger)
         )
@@ -69,6 +65,13 @@ package enum FileLimit {
                 sleep(1)
             }
         }
+    }
+
+    private static let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+
+    private static var limit: rlimit? {
+        var limit = rlimit()
+        return getrlimit(Self.resource, &limit) == 0 ? limit : nil
     }
 
     /// How many files and connections are open; `nil` if there are too many to find out.

@@ -240,22 +240,20 @@ package struct Digest: WireMessage, Hashable {
 }
 
 extension WorkerRecord {
-    /// FNV-1a (64 bits) over what tells two lists apart: workerID (its bytes, then one of 0),
+    /// ``FNV1a`` over what tells two lists apart: workerID (its bytes, then one of 0),
     /// incarnation and revision (8 bytes each, little-endian) and state (1 byte).
     ///
     /// Digests of many records are added, so a list's sum follows each change without a look at
-    /// the others. It finds accidents; it is no proof against somebody who means to deceive.
+    /// the others.
     package var digest: UInt64 {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        func add(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        for byte in self.workerID.utf8 { add(byte) }
-        add(0)
+        var hash = FNV1a(self.workerID)
+        hash.add(0)
         for word in [self.incarnation, self.revision] {
             for shift in stride(from: UInt64(0), to: 64, by: 8) {
-                add(UInt8(truncatingIfNeeded: word >> shift))
+                hash.add(UInt8(truncatingIfNeeded: word >> shift))
             }
         }
-        add(self.state.rawValue)
-        return hash
+        hash.add(self.state.rawValue)
+        return hash.value
     }
 }
