@@ -46,7 +46,8 @@ $(programs) &: $(sources)
 test: setup engines $(simulator) ## run all tests
 	@swift build --build-tests
 	@swift test --skip-build --filter FaultTests
-	@SEEDS=$(SEEDS) swift test --skip-build --skip FaultTests
+	@SEEDS=$(SEEDS) swift test --skip-build --skip FaultTests \
+	    --experimental-maximum-parallelization-width 4
 
 $(simulator): $(simulated)
 	@echo "building roost-simulate"

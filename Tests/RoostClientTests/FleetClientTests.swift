@@ -394,7 +394,7 @@ struct FleetClientTests {
             let client = try fleet.client()
             try await eventually("the worker is full") {
                 do {
-                    try await self.ask(client, timeout: .milliseconds(50))
+                    try await self.ask(client, timeout: .milliseconds(500))
                 } catch {
                     return (error as? InferenceError)?.code == .overloaded
                 }

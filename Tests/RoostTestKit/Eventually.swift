@@ -7,7 +7,7 @@ package struct NeverHappened: Error, CustomStringConvertible {
 /// Waits until a condition holds, looking often; throws after `limit`.
 package func eventually(
     _ what: String,
-    within limit: Duration = .seconds(10),
+    within limit: Duration = .seconds(30),
     _ condition: () async throws -> Bool
 ) async throws {
     let clock = SuspendingClock()
