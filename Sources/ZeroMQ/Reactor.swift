@@ -294,9 +294,10 @@ extension Reactor {
             busyTurns = 0
             self.isSleeping.store(false, ordering: .relaxed)
         }
+        let owners = self.slots.compactMap { $0.map { "\(type(of: $0.handler))" } }
         precondition(
-            self.slots.allSatisfy { $0 == nil },
-            "the reactor was stopped while sockets were open"
+            owners.isEmpty,
+            "the reactor was stopped while sockets were open, of \(owners)"
         )
     }
 

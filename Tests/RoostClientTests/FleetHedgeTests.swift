@@ -107,9 +107,7 @@ struct FleetHedgeTests {
             // With the first one a hundred.
             let tasks = (1..<100).map { _ in Task { try await client.ask() } }
             try await eventually("all are out, and looked at a second time") {
-                let isLookedAt = await client.fleet.delays.first == nil
-                let inFlight = try await client.workers().reduce(0) { $0 + $1.inFlight }
-                return isLookedAt && inFlight >= 99
+                await client.fleet.hasSent(99)
             }
             #expect(try await client.workers().reduce(0) { $0 + $1.inFlight } == 101)
             for task in tasks { task.cancel() }
@@ -175,5 +173,14 @@ extension Fleet {
             if let call = slot.call, call.leg(at: place) != nil { self.hedge(call, now: self.now) }
         }
         self.lost(place)
+    }
+}
+
+extension Fleet {
+    /// Whether that many calls are under way, all are at workers, and none is to be hedged later.
+    fileprivate func hasSent(_ count: Int) -> Bool {
+        let calls = self.slots.compactMap(\.call)
+        return calls.count == count && calls.allSatisfy { $0.leg != nil }
+            && self.delays.first == nil
     }
 }

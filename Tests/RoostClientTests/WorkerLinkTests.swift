@@ -157,6 +157,37 @@ struct WorkerLinkTests {
         #expect(actions == (isLost ? [.disconnect] : [.ping]))
     }
 
+    @Test("after the client was held up a link takes no request before it has proved that it works")
+    func proof() {
+        var link = self.link()
+        link.sent(now: self.start)
+        let actions = link.tick(now: .milliseconds(10_000), jitter: 0)
+        #expect(actions == [.ping])
+        #expect(!link.canSend)
+        // What came while nobody looked says nothing of the link as it is now.
+        _ = link.heard(now: .milliseconds(10_000))
+        for number in [0, link.proof + 1] {
+            let isProof = link.ponged(number)
+            #expect(!isProof)
+        }
+        #expect(!link.canSend)
+        var lost = link
+        let isProof = link.ponged(link.proof)
+        #expect(isProof)
+        #expect(link.canSend)
+        let again = link.ponged(0)
+        #expect(!again)
+
+        // Without an answer it is lost after 3 s as ever, and the next one need prove nothing.
+        _ = lost.tick(now: .milliseconds(11_000), jitter: 0)
+        _ = lost.tick(now: .milliseconds(12_000), jitter: 0)
+        let end = lost.tick(now: .milliseconds(13_000), jitter: 0)
+        #expect(end == [.disconnect])
+        _ = lost.tick(now: lost.deadline, jitter: 0)
+        _ = lost.greeted(HelloOK(credit: 2, load: Load()), now: .milliseconds(14_000))
+        #expect(lost.canSend)
+    }
+
     @Test("a worker that the broker suspects is asked, and doubted until it says something")
     func suspected() {
         var link = self.link()

@@ -87,8 +87,15 @@ package actor RawPeer: SocketHandler {
         var options = SocketOptions()
         options.routerMandatory = true
         let socket = try Socket(self.kind, on: self.reactor, options: options, handler: self)
-        self.socket = socket
-        return try Endpoint(try socket.bind(endpoint.address))
+        do {
+            let bound = try Endpoint(try socket.bind(endpoint.address))
+            self.socket = socket
+            return bound
+        } catch {
+            // The port is taken: whoever tries again gets a fresh socket.
+            socket.close()
+            throw error
+        }
     }
 
     package func close() {

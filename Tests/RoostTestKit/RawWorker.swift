@@ -1,3 +1,4 @@
+internal import RoostBroker
 package import RoostWire
 internal import Synchronization
 internal import ZeroMQ
@@ -13,12 +14,13 @@ package final class RawWorker: Sendable {
         var arrived = 0
         var taken = 0
         /// Who asked last for a sign of life that was not given.
-        var pinged: PeerID?
+        var pinged: RawPeer.Received?
     }
 
     package let record: WorkerRecord
     private let serving: RawPeer
     private let presence: RawPeer
+    private let broker: Broker
     private let credit: UInt32
     private let state = Mutex(State())
     private let requests: AsyncStream<RawPeer.Received>
@@ -33,6 +35,7 @@ package final class RawWorker: Sendable {
         (self.requests, self.arrival) = AsyncStream.makeStream()
         self.serving = fleet.peer(.router)
         self.presence = fleet.peer()
+        self.broker = fleet.broker
         self.credit = credit
         self.record = WorkerRecord.sample(
             id,
@@ -50,23 +53,39 @@ package final class RawWorker: Sendable {
     /// Whether every request and cancellation that came has been taken by the test.
     package var isQuiet: Bool { self.state.withLock { $0.arrived == $0.taken } }
 
-    /// Whether PING is answered.
-    package func pongs(_ isOn: Bool) { self.state.withLock { $0.pongs = isOn } }
-
     /// Answers the last PING after all, and those that come.
     package func pong() async {
-        let peer = self.state.withLock { state in
+        let ping = self.state.withLock { state in
             state.pongs = true
             return state.pinged
         }
-        await self.serving.send(Pong(), to: peer)
+        if let ping { await self.pong(to: ping) }
+    }
+
+    private func pong(to ping: RawPeer.Received) async {
+        await self.serving.send(Pong(), to: ping.peer, requestID: ping.header.requestID)
     }
 
     /// Whether requests are answered at once, instead of being handed to the test.
     package func answers(_ isOn: Bool) { self.state.withLock { $0.answers = isOn } }
 
-    /// Beats no more: the broker will suspect it.
-    package func fallSilent() { self.state.withLock { $0.beats = false } }
+    /// Beats no more: the broker will suspect it, and from then on neither PING nor HELLO is answered.
+    package func fallSilent() {
+        self.state.withLock { state in
+            state.beats = false
+            state.pongs = false
+        }
+    }
+
+    /// Not before the broker has noticed: clients would give it up by themselves.
+    private var isMute: Bool {
+        get async {
+            guard self.state.withLock({ !$0.pongs }) else { return false }
+            return await self.broker.workers().contains {
+                $0.workerID == self.id && $0.state == .suspect
+            }
+        }
+    }
 
     /// Tells the broker of another state.
     package func become(_ state: WorkerRecord.State) async {
@@ -125,7 +144,9 @@ package final class RawWorker: Sendable {
 
     fileprivate func serve() async {
         while let received = try? await self.serving.next() {
+            let isMute = await self.isMute
             switch received.header.type {
+            case .hello where isMute: break
             case .hello:
                 await self.serving.send(
                     HelloOK(credit: self.credit, load: Load()),
@@ -133,11 +154,8 @@ package final class RawWorker: Sendable {
                     aux: 1 << 30
                 )
             case .ping:
-                let isAnswered = self.state.withLock { state in
-                    state.pinged = received.peer
-                    return state.pongs
-                }
-                if isAnswered { await self.serving.send(Pong(), to: received.peer) }
+                self.state.withLock { $0.pinged = received }
+                if !isMute { await self.pong(to: received) }
             case .infer where self.state.withLock({ $0.answers }):
                 await self.answer(received)
             default:
