@@ -29,9 +29,10 @@ extension Fleet {
             self.slots.append(Slot())
         }
         call.requestID = UInt64(self.slots[slot].occupy(call)) << 32 | UInt64(slot)
+        let now = self.now
+        self.noticeHoldUp(now: now)
         self.deadlines.insert(slot, deadline: call.deadline)
         self.wake(by: call.deadline)
-        let now = self.now
         self.retryBudget.request(now: now)
         if self.configuration.hedging != nil { self.hedgeBudget.request(now: now) }
         let target = self.target(of: call)

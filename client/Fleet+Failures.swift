@@ -75,10 +75,16 @@ extension Fleet {
         }
         let worker = call.leg?.place.workerID
         self.recall(call, .deadlineExceeded, now: now) { $0.suspect($1, now: now) }
-        let message =
-            worker == nil
-            ? "the deadline passed and no worker could take the request\(self.whyNoWorker)"
-            : "the deadline passed before the worker answered"
+        let message: String
+        if worker != nil {
+            message = "the deadline passed before the worker answered"
+        } else if call.losses > 0, call.isDelayed {
+            message =
+                "its worker was lost, and the deadline passed before the request could be sent "
+                + "again: the retry budget was spent"
+        } else {
+            message = "the deadline passed and no worker could take the request\(self.whyNoWorker)"
+        }
         self.end(
             call,
             .failure(

@@ -10,12 +10,28 @@ extension Fleet {
         for action in actions {
             switch action {
             case .connect: self.connect(place)
-            case .ping: self.send(Ping(), to: place)
+            case .ping: self.send(Ping(), to: place, requestID: place.link.proof)
             case .disconnect: self.disconnect(place)
             case .ready: self.stalePools()
             }
         }
         self.wake(by: place.link.deadline)
+    }
+
+    /// A call has come: if our timer should have fired long before, this process was held up, and
+    /// the links are asked before anything is sent on them.
+    ///
+    /// The rest of what is due waits for the timer: it fires after the answers have been taken that
+    /// came meanwhile.
+    func noticeHoldUp(now: Moment) {
+        guard now >= self.timerDeadline,
+            now - self.timerDeadline >= WorkerLink.latenessLimit
+        else { return }
+        // Once: the timer is due in this turn.
+        self.timerDeadline = now
+        for place in self.places where place.link.isReady {
+            self.perform(place.link.tick(now: now, jitter: Self.jitter), place)
+        }
     }
 
     /// Does what is due for one worker.
@@ -347,7 +363,9 @@ extension Fleet {
             self.perform(place.link.goAway(reason, now: now, jitter: Self.jitter), place)
             self.stalePools()
             self.takeLeave(of: place)
-        case .pong: _ = try Pong(frame)
+        case .pong:
+            _ = try Pong(frame)
+            if place.link.ponged(frame.header.requestID) { self.stalePools() }
         case .register, .registerOK, .heartbeat, .heartbeatAck, .unknown, .drain, .deregister,
             .lookup, .snapshot, .watch, .delta, .digest, .hello, .describe, .infer, .cancel,
             .credit, .ping:

@@ -78,7 +78,7 @@ actor Fleet {
     /// When the broker was first asked.
     private var opened = Moment.never
     private var timer: Int?
-    private var timerDeadline = Moment.never
+    var timerDeadline = Moment.never
 
     nonisolated var unownedExecutor: UnownedSerialExecutor {
         self.reactor.asUnownedSerialExecutor()

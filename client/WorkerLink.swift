@@ -12,6 +12,7 @@ struct WorkerLink: Sendable {
     enum Action: Hashable, Sendable {
         /// Open a fresh socket to the worker and send HELLO as its first message.
         case connect
+        /// Send a PING with the number ``proof``.
         case ping
         /// Close the socket; what was in flight on it has no answer coming.
         case disconnect
@@ -38,7 +39,8 @@ struct WorkerLink: Sendable {
     /// A link that worked for this long has forgotten its earlier failures: as long as the longest
     /// wait, so that one which works for a moment only is not tried more often than that.
     static let healthyAfter: Duration = .seconds(5)
-    /// Who is called so much too late was held up himself: the worker's silence proves nothing.
+    /// Who is called so much too late was held up himself: the worker's silence proves nothing, and
+    /// neither does the link's.
     static let latenessLimit: Duration = .milliseconds(500)
 
     private(set) var record: WorkerRecord
@@ -62,6 +64,11 @@ struct WorkerLink: Sendable {
     var isUnlisted = false
     /// The broker hears nothing of the worker, and neither have we since it said so.
     private(set) var isDoubted = false
+    /// The number of the PING whose answer proves that the link has outlived a time in which we
+    /// were held up; 0 if nothing need be proved. The worker may have closed it without our notice,
+    /// and an answer from before may still come.
+    private(set) var proof: UInt64 = 0
+    private var holdUps: UInt64 = 0
     /// A broker that answers now hears the worker.
     var isHeard = true
 
@@ -76,7 +83,9 @@ struct WorkerLink: Sendable {
     }
 
     /// Whether a request may be sent now.
-    var canSend: Bool { self.isReady && !self.isDraining && self.inFlight < self.credit }
+    var canSend: Bool {
+        self.isReady && !self.isDraining && self.inFlight < self.credit && self.proof == 0
+    }
 
     /// When ``tick(now:jitter:)`` is due.
     var deadline: Moment {
@@ -124,8 +133,13 @@ struct WorkerLink: Sendable {
             return self.lost(now: now, jitter: jitter)
         case .ready:
             if now - self.deadline >= Self.latenessLimit {
-                if self.expecting != nil { self.expecting = now }
-            } else if let expecting, now - expecting >= self.patience {
+                self.holdUps += 1
+                self.proof = self.holdUps
+                self.expecting = now
+                self.state = .ready(nextPing: now + Self.pingInterval.busy)
+                return [.ping]
+            }
+            if let expecting, now - expecting >= self.patience {
                 return self.lost(now: now, jitter: jitter)
             }
             let interval = self.inFlight > 0 ? Self.pingInterval.busy : Self.pingInterval.idle
@@ -161,6 +175,15 @@ struct WorkerLink: Sendable {
         self.expecting = self.inFlight > 0 ? now : nil
         defer { self.isDoubted = false }
         return self.isDoubted
+    }
+
+    /// The answer to the PING of that number has come.
+    ///
+    /// - Returns: whether requests can be sent again, which could not until now.
+    mutating func ponged(_ number: UInt64) -> Bool {
+        guard number != 0, number == self.proof else { return false }
+        self.proof = 0
+        return true
     }
 
     /// Whether a message of that number is the next one.
@@ -235,6 +258,7 @@ struct WorkerLink: Sendable {
         self.owesGoAway = false
         self.expecting = nil
         self.isDoubted = false
+        self.proof = 0
         return [.disconnect]
     }
 
