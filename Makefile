@@ -17,6 +17,10 @@ release := .build/release
 programs := $(addprefix $(release)/,roost roost-broker roost-worker)
 sources := Package.swift $(shell find Sources broker worker client -name '*.swift' -o -name '*.h')
 
+# Targets whose tests wait for sockets, timers and processes. Each has a run of its own, with few at
+# once: tests that only compute would keep them from the two threads that Swift has on two cores.
+timed := ZeroMQTests RoostBrokerTests RoostWorkerTests RoostClientTests RoostTestKitTests FleetTests
+
 simulator := .build-simulate/release/roost-simulate
 simulated := $(sources) $(shell find Tests/Simulation -name '*.swift')
 
@@ -46,8 +50,11 @@ $(programs) &: $(sources)
 test: setup engines $(simulator) ## run all tests
 	@swift build --build-tests
 	@swift test --skip-build --filter FaultTests
-	@SEEDS=$(SEEDS) swift test --skip-build --skip FaultTests \
-	    --experimental-maximum-parallelization-width 4
+	@for target in $(timed); do \
+	    swift test --skip-build --filter "^$$target\." --skip FaultTests \
+	        --experimental-maximum-parallelization-width 4; \
+	done
+	@SEEDS=$(SEEDS) swift test --skip-build $(foreach target,$(timed),--skip "^$(target)\.")
 
 $(simulator): $(simulated)
 	@echo "building roost-simulate"
