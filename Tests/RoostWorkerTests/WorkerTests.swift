@@ -514,6 +514,7 @@ struct WorkerTests {
                 await peers[0].send(self.request(model: "gated"), .infer, requestID: id)
             }
             try await gate.waitForArrivals(1)
+            try await eventually("the other one waits") { await scene.worker.load.queued == 1 }
             async let drained: Void = scene.worker.drain()
             #expect(try await peers[0].next(GoAway.self).reason == .draining)
             await peers[0].send(self.request(model: "gated"), .infer, requestID: 3)
