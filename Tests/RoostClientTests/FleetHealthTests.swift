@@ -106,7 +106,7 @@ struct FleetHealthTests {
             let a = workers[0]
             for worker in workers { worker.answers(true) }
             a.fallSilent()
-            try await eventually("it is doubted") { await client.fleet.isDoubted("a") }
+            try await eventually("it is asked") { a.wasAskedInVain }
             for _ in 0..<4 { #expect(try await client.ask().worker == "b") }
             await a.pong()
             try await eventually("it is believed") { await !client.fleet.isDoubted("a") }

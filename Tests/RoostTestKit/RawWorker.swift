@@ -15,6 +15,7 @@ package final class RawWorker: Sendable {
         var taken = 0
         /// Who asked last for a sign of life that was not given.
         var pinged: RawPeer.Received?
+        var wasAskedInVain = false
     }
 
     package let record: WorkerRecord
@@ -76,6 +77,9 @@ package final class RawWorker: Sendable {
             state.pongs = false
         }
     }
+
+    /// Whether a PING has come that it left unanswered.
+    package var wasAskedInVain: Bool { self.state.withLock { $0.wasAskedInVain } }
 
     /// Not before the broker has noticed: clients would give it up by themselves.
     private var isMute: Bool {
@@ -154,7 +158,10 @@ package final class RawWorker: Sendable {
                     aux: 1 << 30
                 )
             case .ping:
-                self.state.withLock { $0.pinged = received }
+                self.state.withLock { state in
+                    state.pinged = received
+                    if isMute { state.wasAskedInVain = true }
+                }
                 if !isMute { await self.pong(to: received) }
             case .infer where self.state.withLock({ $0.answers }):
                 await self.answer(received)
