@@ -5,16 +5,22 @@ package import RoostWire
 extension WorkerRegistry {
     /// Suspects and expires those who were silent. Call it after everything received was handled:
     /// a message that waits in the queue is a sign of life.
+    ///
+    /// At most ``Limits/suspectsPerSweep`` become suspects at once: when a large fleet is cut off,
+    /// its broker goes on to answer others meanwhile.
     package mutating func sweep(now: Moment) -> [Change] {
         var changes: [Change] = []
         let due = self.overdue(now: now)
-        // First all who have fallen silent: how many they are decides whether any may expire.
-        // Whoever is due to expire in this same sweep is told of only once, as gone.
-        for slot in due where self.leases[slot]?.isSilent == false {
+        let fallen = due.filter { self.leases[$0]?.isSilent == false }
+        for slot in fallen.prefix(self.limits.suspectsPerSweep) {
             self.fallSilent(slot, now: now).map { changes.append($0) }
         }
         changes += self.endHolds(now: now)
-        changes += self.expire(due.filter { self.pulses[$0].due <= now }, now: now)
+        // How many have fallen silent decides whether any may expire, so none does before all of
+        // them are counted. Whoever does so in the sweep in which it fell silent is told of once.
+        if fallen.count <= self.limits.suspectsPerSweep {
+            changes += self.expire(due.filter { self.pulses[$0].due <= now }, now: now)
+        }
         self.prune(now: now)
         return changes.coalesced()
     }

@@ -24,6 +24,8 @@ package struct WorkerRegistry: Sendable {
         package var suspectAfter: Duration = .seconds(3)
         /// Silence after which a worker is no longer listed.
         package var expireAfter: Duration = .seconds(10)
+        /// How many workers become suspects in one sweep, the others in the next: 10 ms of work.
+        package var suspectsPerSweep = 8_192
         /// How many workers are held; clients take no more than ``WireLimits/workersMax``.
         package var workersMax = WireLimits.workersMax
         package var flapping = FlapDamping.Limits()

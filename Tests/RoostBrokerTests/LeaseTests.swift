@@ -357,6 +357,26 @@ struct LeaseTests {
         #expect(!registry.isPreserving)
     }
 
+    @Test("no more become suspects in a sweep than its bound, and none expires before all have")
+    func suspectsPerSweep() {
+        var limits = WorkerRegistry.Limits()
+        limits.suspectsPerSweep = 10
+        limits.preservation.share = 1
+        var registry = self.fleet(21, limits: limits)
+        #expect(registry.sweep(now: .milliseconds(3_001)).count == 10)
+        // The first ten are due to go; ten of the others are only found silent now.
+        #expect(registry.sweep(now: .milliseconds(10_001)).count == 10)
+        #expect(registry.count == 21 && self.count(registry, .suspect) == 20)
+        _ = registry.sweep(now: .milliseconds(10_002))
+        #expect(registry.count == 0)
+
+        // One bound's worth is one sweep's work.
+        var even = self.fleet(10, limits: limits)
+        #expect(even.sweep(now: .milliseconds(3_001)).count == 10)
+        _ = even.sweep(now: .milliseconds(10_001))
+        #expect(even.count == 0)
+    }
+
     @Test("those who drain expire even while others are kept, and are counted nowhere")
     func drainingExpires() {
         var registry = self.fleet(6)

@@ -20,7 +20,7 @@ struct BrokerBenchmark {
         let figures = sweeps.run()
         print(Self.line("sweep, nobody silent", Self.ms(figures.quiet), "20 ms"))
         print(Self.line("sweep, 1 % fall silent", Self.ms(figures.hundredth), "20 ms"))
-        print(Self.line("sweep, all fall silent", Self.ms(figures.everyone), ""))
+        print(Self.line("sweep, all fall silent", Self.ms(figures.everyone), "20 ms"))
         print(Self.line("sweep, all are kept as suspects", Self.ms(figures.preserving), "20 ms"))
         print(Self.line("all leases moved on after a pause", Self.ms(figures.pause), "20 ms"))
         print(Self.line("heartbeat, in the registry", "\(Int(figures.beat)) ns", ""))

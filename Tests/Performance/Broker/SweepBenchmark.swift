@@ -13,7 +13,7 @@ struct SweepBenchmark {
         var quiet = 0.0
         /// A hundredth falls silent in one sweep.
         var hundredth = 0.0
-        /// All fall silent in one sweep.
+        /// All fall silent at once: the longest of the sweeps until all are suspects.
         var everyone = 0.0
         /// A sweep while all are kept as suspects.
         var preserving = 0.0
@@ -39,7 +39,9 @@ struct SweepBenchmark {
             self.registry.extend(by: .seconds(30), now: self.moment(36_000))
         }
         self.beat(at: 36_000)
-        figures.everyone = self.sweep(at: 39_000)
+        for round in 0..<20 {
+            figures.everyone = max(figures.everyone, self.sweep(at: 39_000 + Int64(round) * 250))
+        }
         for round in 0..<20 {
             let now = 46_000 + Int64(round) * 250
             figures.preserving = max(figures.preserving, self.sweep(at: now))
