@@ -58,6 +58,9 @@ final class ExecutorPool: Executors {
         }
     }
 
+    func open(_: LoadedModel, at _: Int) {}
+    func close(_: Int) {}
+
     // Under one lock and with one wake-up.
     func submit(_ jobs: [(job: Job, byteCount: Int)]) -> [(Job, Scheduler<Job>.Refusal)] {
         var refused: [(Job, Scheduler<Job>.Refusal)] = []

@@ -11,6 +11,11 @@ package protocol Executors: Sendable {
 
     /// Starts that many executors.
     func start(threads: Int) throws(RoostError)
+    /// The model is executed from now on; its requests name it by that place.
+    func open(_ model: LoadedModel, at place: Int)
+    /// The model is executed no more: no request for it waits or runs. Its place may be given to
+    /// another, and what the executors keep of it is let go.
+    func close(_ place: Int)
     /// Offers a turn's requests to the scheduler.
     ///
     /// - Returns: those that it refused, and why.

@@ -8,9 +8,17 @@ package final class LoadedModel: Sendable {
     package let session: any Session
     package let description: ModelDescription
     let signature: ModelSignature
+    package let policy: ExecutionPolicy
     private let nameBytes: [UInt8]
 
-    package init(name: String, version: UInt32, engine: String, session: any Session) {
+    package init(
+        name: String,
+        version: UInt32,
+        engine: String,
+        session: any Session,
+        policy: ExecutionPolicy = ExecutionPolicy()
+    ) {
+        self.policy = policy
         self.name = name
         self.nameBytes = Array(name.utf8)
         self.version = version

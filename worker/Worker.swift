@@ -136,6 +136,7 @@ package actor Worker {
             // The first is for everybody; clients that do not know the other do not look for it.
             self.record.endpoints = [endpoint] + self.bindLocally(beside: bound)
             try Self.check(self.record.problems())
+            for (place, model) in self.models.enumerated() { self.pool.open(model, at: place) }
             try self.pool.start(threads: self.configuration.executors)
         } catch {
             self.close()

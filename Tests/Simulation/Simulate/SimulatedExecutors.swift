@@ -59,6 +59,9 @@ final class SimulatedExecutors: Executors, @unchecked Sendable {
 
     func start(threads _: Int) throws(RoostError) {}
 
+    func open(_: LoadedModel, at _: Int) {}
+    func close(_: Int) {}
+
     func submit(_ jobs: [(job: Job, byteCount: Int)]) -> [(Job, Scheduler<Job>.Refusal)] {
         var refused: [(Job, Scheduler<Job>.Refusal)] = []
         for (job, byteCount) in jobs {

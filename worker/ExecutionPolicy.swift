@@ -1,0 +1,55 @@
+/// How the requests for a model are executed: how many at once, joined into which batches, and how
+/// many may wait.
+package struct ExecutionPolicy: Hashable, Sendable {
+    /// How many executions of the model run at once; `nil`: as many as the worker has executors.
+    package var instances: Int?
+    /// The most rows that are executed together. 1: requests are never joined.
+    package var batchMax = 1
+    /// Batch sizes that the model runs best at, ascending, in rows. A batch is cut down to the
+    /// largest of them that what waits fills, and waits for ``batchDelay`` to fill the first.
+    package var preferredRows: [Int] = []
+    /// For how long a request may be held back for others to join it. Zero: an instance that is
+    /// free takes what is there.
+    package var batchDelay: Duration = .zero
+    /// By the names of inputs: which value fills up rows that are shorter than others in their
+    /// batch. Inputs that are not named join only rows of equal shape.
+    package var padding: [String: Double] = [:]
+    /// How many accepted requests may wait; `nil`: the worker's bound alone.
+    package var queueMax: Int?
+    /// What they may hold in memory, in bytes; `nil`: the worker's bound alone.
+    package var queueBytesMax: Int?
+    /// A request that waits for longer is refused; `nil`: its deadline alone decides.
+    package var queueTimeout: Duration?
+    /// The model's share of the executors when several have requests waiting.
+    package var weight = 1
+
+    package init() {}
+
+    /// Every problem of the policy, in words; empty if there is none.
+    package func problems() -> [String] {
+        var problems: [String] = []
+        if let instances, !(1...1_024).contains(instances) {
+            problems.append("instances must be 1 to 1024")
+        }
+        if !(1...65_536).contains(self.batchMax) { problems.append("batch-max must be 1 to 65536") }
+        if self.preferredRows.contains(where: { !(1...self.batchMax).contains($0) })
+            || self.preferredRows != self.preferredRows.sorted()
+        {
+            problems.append("preferred-rows must ascend from 1 to at most batch-max")
+        }
+        if !(.zero...Duration.seconds(10)).contains(self.batchDelay) {
+            problems.append("batch-delay must be 0 to 10 s")
+        }
+        if let queueMax, !(1...1_000_000).contains(queueMax) {
+            problems.append("queue-max must be 1 to 1000000")
+        }
+        if let queueBytesMax, queueBytesMax < 1 {
+            problems.append("queue-bytes-max must be positive")
+        }
+        if let queueTimeout, queueTimeout <= .zero {
+            problems.append("queue-timeout must be positive")
+        }
+        if !(1...1_000).contains(self.weight) { problems.append("weight must be 1 to 1000") }
+        return problems
+    }
+}
