@@ -266,6 +266,9 @@ package actor Worker {
         )
         options.sendHighWaterMark = max(window, 64)
         options.receiveHighWaterMark = max(window, 64)
+        // Clients ask for a sign of life and say how long they stay without; the worker does not,
+        // for the reason that the broker does not: a client that reads nothing could end it.
+        options.heartbeatInterval = .zero
         let socket: Socket
         do {
             socket = try Socket(.router, on: self.reactor, options: options, handler: self)
