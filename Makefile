@@ -24,6 +24,9 @@ timed := ZeroMQTests RoostBrokerTests RoostWorkerTests RoostClientTests RoostTes
 simulator := .build-simulate/release/roost-simulate
 simulated := $(sources) $(shell find Tests/Simulation -name '*.swift')
 
+# What `make bench` serves besides the examples.
+encoders := .build-bench/models/minilm/1/model.onnx
+
 .PHONY: help setup engines build test faults soak demo bench bench-policies lint tsan asan fuzz \
     simulate clean
 
@@ -81,7 +84,12 @@ soak: setup engines ## stir a fleet of processes at random for MINUTES=30
 demo: setup engines $(programs) ## see a fleet classify pictures, and lose a worker
 	@examples/demo
 
-bench: setup engines ## measure what Roost costs
+$(encoders): Tests/Performance/make_minilm.py
+	@python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore \
+	    --upgrade --target .build-bench/python numpy onnx
+	@PYTHONPATH=.build-bench/python python3 $< .build-bench
+
+bench: setup engines $(encoders) ## measure what Roost costs
 	@swift build -c release --static-swift-stdlib
 	@python3 Tests/Performance/bench.py
 
@@ -109,4 +117,4 @@ fuzz: setup ## feed the wire's decoder made-up frames for SECONDS=60
 	    < /dev/null
 
 clean: ## remove everything that was built; the engines stay
-	@rm -rf .build .build-faults .build-strict .build-tsan .build-asan .build-fuzz .build-simulate
+	@rm -rf .build .build-bench .build-faults .build-strict .build-tsan .build-asan .build-fuzz .build-simulate
