@@ -289,11 +289,23 @@ let package = Package(
             path: "Tests/Performance/Broker",
             swiftSettings: settings
         ),
+        .target(
+            name: "RoostBenchKit",
+            dependencies: ["RoostWire"],
+            path: "Tests/Performance/Kit",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "roost-engine-bench",
+            dependencies: ["RoostBenchKit", "RoostEngine", "RoostWire", argumentParser],
+            path: "Tests/Performance/Engine",
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "roost-bench",
             dependencies: [
-                "RoostBroker", "RoostClient", "RoostEngine", "RoostTestKit", "RoostWire",
-                "RoostWorker", "ZeroMQ",
+                "RoostBenchKit", "RoostBroker", "RoostClient", "RoostEngine", "RoostTestKit",
+                "RoostWire", "RoostWorker", "ZeroMQ",
             ],
             path: "Tests/Performance/Bench",
             swiftSettings: settings

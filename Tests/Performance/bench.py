@@ -6,10 +6,14 @@ the table shows medians over the rounds. Where there are two cores the calling e
 first and the serving end to the second: unpinned, the scheduler decides from run to run whether
 both share one. Each figure's goal and stretch stand in the table.
 
-    python3 Tests/Performance/bench.py [--rounds N] [--seconds S] [--only WORD] [--build DIR]
+    python3 Tests/Performance/bench.py [--rounds N] [--seconds S] [--only PART] [--build DIR]
+
+The part `batching` wants what Tests/Performance/make_minilm.py makes; `make bench`
+runs it.
 """
 
 import argparse
+import json
 import os
 import re
 import statistics
@@ -19,8 +23,20 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MODELS = os.path.join(ROOT, "examples", "models")
+MADE = os.path.join(ROOT, ".build-bench")
 CORES = sorted(os.sched_getaffinity(0))
 CALLER, SERVER = (CORES[0], CORES[1]) if len(CORES) > 1 else (CORES[0], CORES[0])
+
+# What is served in `batching`: the repository, and sizes of dimensions besides the rows.
+BATCHED = {
+    "digits": (MODELS, []),
+    "minilm": (os.path.join(MADE, "models"), ["seq=32"]),
+}
+PARTS = (
+    "network", "engine", "batching", "codec", "broker", "fleet", "start",
+)
+IN_FLIGHT = (1, 8, 32, 64)
+BATCHES = (1, 2, 4, 8, 16, 32, 64)
 
 
 class Bench:
@@ -28,6 +44,9 @@ class Bench:
         self.seconds = arguments.seconds
         self.rounds = arguments.rounds
         self.build = arguments.build
+        # The calling end's own comes last.
+        cores = CORES[1:] + CORES[:1]
+        self.worker_cores = ",".join(map(str, cores[: arguments.worker_cores]))
         self.children = []
         self.rows = []
         self.tables = []  # of sections that make their own
@@ -61,15 +80,55 @@ class Bench:
 
     def call(self, command, core=CALLER):
         """Runs a calling end; the numbers of the one line it prints."""
+        return [float(word) for word in self.output(command, core).split()]
+
+    def output(self, command, core):
         done = subprocess.run(
             self.pinned(core, command),
             capture_output=True,
             text=True,
-            timeout=60 + 5 * self.seconds,
+            timeout=120 + 20 * self.seconds,
         )
         if done.returncode != 0:
             sys.exit(f"bench: {' '.join(command)}: {done.stderr.strip()}")
-        return [float(word) for word in done.stdout.split()]
+        return done.stdout
+
+    def bare(self, models, model, rows, sizes, lanes=1, threads=1):
+        """The bare engine on the worker's core, at each of these batch sizes; by size."""
+        command = [self.program("roost-engine-bench"), self.file(models, model)]
+        command += ["--rows", ",".join(map(str, rows)), "--seconds", str(self.seconds)]
+        command += ["--lanes", str(lanes), "--intra-op-threads", str(threads)]
+        for size in sizes:
+            command += ["--dimension", size]
+        lines = [json.loads(line) for line in self.output(command, self.worker_cores).splitlines()]
+        return {line["rows"]: line for line in lines}
+
+    def file(self, models, model):
+        path = os.path.join(models, model, "1", "model.onnx")
+        if not os.path.exists(path):
+            sys.exit(f"bench: {path} is missing; `make bench` makes it first")
+        return path
+
+    def fleet_of_one(self, models):
+        """A broker on the calling end's core and a worker; their processes, and the broker's endpoint."""
+        broker, line = self.serve(
+            [self.program("roost-broker"), "--listen", "tcp://127.0.0.1:*", "--log-level", "error"],
+            core=CALLER,
+        )
+        endpoint = line.split()[-1]
+        executors = str(len(self.worker_cores.split(",")))
+        worker = self.worker(models, endpoint, ["--executors", executors], self.worker_cores)
+        return [worker, broker], endpoint
+
+    def worker(self, models, broker, flags=(), core=SERVER):
+        """Starts a worker and waits until it is ready."""
+        command = [self.program("roost-worker"), models, "--log-level", "error", "--broker", broker]
+        child, ready = self.serve(command + ["--listen", "tcp://127.0.0.1:*", *flags], core)
+        while not ready.startswith("ready"):
+            ready = child.stdout.readline()
+            if not ready:
+                sys.exit("bench: roost-worker did not become ready")
+        return child
 
     def progress(self, text):
         if sys.stderr.isatty():
@@ -143,13 +202,96 @@ class Bench:
         bare, fleet = [], []
         for turn in range(self.rounds):
             self.progress(f"round {turn + 1} of {self.rounds}: digits")
-            bare.append(self.call([bench, "engine", MODELS, "1", seconds], core=SERVER))
-            fleet.append(self.call([bench, "digits", broker, "64", seconds]))
+            bare.append(self.bare(MODELS, "digits", [1], [])[1]["rows_per_s"])
+            fleet.append(self.call([bench, "closed", broker, "digits", "64", seconds, "1"])[0])
         self.stop(host)
-        ratio = statistics.median(a[0] / b[0] for a, b in zip(fleet, bare))
-        ours = statistics.median(line[0] for line in fleet)
-        floor = statistics.median(line[0] for line in bare)
+        ratio = statistics.median(a / b for a, b in zip(fleet, bare))
+        ours = statistics.median(fleet)
+        floor = statistics.median(bare)
         self.row("digits, 64 in flight, against the engine", ours, floor, ratio, 0.5, 0.7, False, "/s")
+
+    def batching(self):
+        """Requests of one row each, joined by a worker, against batches that the bare engine is given.
+
+        Batches of all sizes are measured in each round, on one thread for each of the worker's cores
+        and on one lane that has them all; the best is the one whose median is. Requests that are not
+        there cannot be joined: with N in flight it is the best that has at most N rows under way.
+        """
+        for model, (models, sizes) in BATCHED.items():
+            self.file(models, model)
+            self.batching_of(model, models, sizes)
+
+    def batching_of(self, model, models, sizes):
+        cores = len(self.worker_cores.split(","))
+        layouts = [(cores, 1)] + ([(1, cores)] if cores > 1 else [])
+        bare = {(layout, rows): [] for layout in layouts for rows in BATCHES}
+        worker = {count: [] for count in IN_FLIGHT}
+        children, broker = self.fleet_of_one(models)
+        closed = [self.program("roost-bench"), "closed", broker, model]
+        for turn in range(self.rounds):
+            for layout in layouts:
+                self.progress(f"round {turn + 1} of {self.rounds}: {model}, the bare engine")
+                for rows, line in self.bare(models, model, BATCHES, sizes, *layout).items():
+                    bare[layout, rows].append(line)
+            for count in IN_FLIGHT:
+                self.progress(f"round {turn + 1} of {self.rounds}: {model}, {count} in flight")
+                line = self.call(closed + [str(count), str(self.seconds), "1"] + sizes)
+                worker[count].append(line)
+        for child in children:
+            self.stop(child)
+
+        def rate(setting):
+            return statistics.median(line["rows_per_s"] for line in bare[setting])
+
+        best = max(bare, key=rate)
+        table = [(f"{model}, rows/s", "Roost", "bare engine", "batch", "ratio", "of its best")]
+        for count in IN_FLIGHT:
+            floor = max((setting for setting in bare if self.rows_under_way(setting) <= count), key=rate)
+
+            def ratio(setting):
+                pairs = zip(worker[count], bare[setting])
+                return statistics.median(ours[0] / line["rows_per_s"] for ours, line in pairs)
+
+            ours = statistics.median(line[0] for line in worker[count])
+            self.row(
+                f"{model}, {count} in flight, rows", ours, rate(floor), ratio(floor), 0.98, 1, False, "/s"
+            )
+            table.append(
+                (
+                    f"{count} in flight",
+                    f"{ours:,.0f}",
+                    f"{rate(floor):,.0f}",
+                    self.setting(floor),
+                    f"{ratio(floor):.3f}x",
+                    f"{ratio(best):.3f}x of {rate(best):,.0f} with {self.setting(best)}",
+                )
+            )
+        single = ((cores, 1), 1)
+        above = [ours[1] - line["p50_us"] for ours, line in zip(worker[1], bare[single])]
+        call = statistics.median(line["p50_us"] for line in bare[single])
+        self.row(
+            f"{model}, 1 in flight, p50 above the bare call", statistics.median(above), call, None,
+            60, 40, True, "us",
+        )
+        text = [
+            self.lines(table),
+            "1 in flight, p50 above the bare call: from a caller's call to its return, less a run of one\n"
+            "row in a loop. It has the codec, the socket both ways, the changes of threads at both ends,\n"
+            "and what a run costs more that begins after a pause.\n",
+        ]
+        for setting in bare:
+            text.append(f"the bare engine with {self.setting(setting)}: {rate(setting):,.0f} rows/s\n")
+        self.tables.append("".join(text))
+
+    @staticmethod
+    def rows_under_way(setting):
+        (lanes, _), rows = setting
+        return rows * lanes
+
+    @staticmethod
+    def setting(setting):
+        (lanes, threads), rows = setting
+        return f"{rows} x {lanes} lane{'s' * (lanes > 1)} of {threads}"
 
     def codec(self):
         text = subprocess.run(
@@ -205,28 +347,26 @@ class Bench:
         for turn in range(max(self.rounds, 7)):
             self.progress(f"worker start {turn + 1}")
             began = time.monotonic()
-            child, ready = self.serve(
-                [
-                    self.program("roost-worker"),
-                    MODELS,
-                    "--log-level",
-                    "error",
-                    "--broker",
-                    line.split()[-1],
-                    "--listen",
-                    "tcp://127.0.0.1:*",
-                ]
-            )
-            while not ready.startswith("ready"):
-                ready = child.stdout.readline()
-                if not ready:
-                    sys.exit("bench: roost-worker did not become ready")
+            child = self.worker(MODELS, line.split()[-1])
             times.append((time.monotonic() - began) * 1e3)
             self.stop(child)
         self.stop(broker)
         self.row("worker: start to READY with digits", statistics.median(times), None, None, 300, 120, True, "ms")
 
     # The table.
+
+    @staticmethod
+    def lines(table):
+        """A table as text; its first line is the head."""
+        widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+        text = ""
+        for number, line in enumerate(table):
+            cells = [line[0].ljust(widths[0])]
+            cells += [cell.rjust(width) for cell, width in zip(line[1:], widths[1:])]
+            text += "  ".join(cells).rstrip() + "\n"
+            if number == 0:
+                text += "  ".join("-" * width for width in widths) + "\n"
+        return text
 
     def table(self):
         self.progress("")
@@ -246,13 +386,8 @@ class Bench:
                     verdict,
                 )
             )
-        widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-        for number, line in enumerate(lines):
-            cells = [line[0].ljust(widths[0])]
-            cells += [cell.rjust(width) for cell, width in zip(line[1:], widths[1:])]
-            print("  ".join(cells).rstrip())
-            if number == 0:
-                print("  ".join("-" * width for width in widths))
+        if self.rows:
+            print(self.lines(lines), end="")
         for table in self.tables:
             print(f"\n{table}", end="")
 
@@ -261,14 +396,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="length of one measurement")
-    parser.add_argument("--only", help="network, engine, codec, broker, fleet or start")
+    parser.add_argument("--only", choices=PARTS, help="one part of it")
+    parser.add_argument("--worker-cores", type=int, default=1, help="of batching")
     parser.add_argument("--build", default=os.path.join(ROOT, ".build", "release"))
     arguments = parser.parse_args()
+    if not 1 <= arguments.worker_cores <= len(CORES):
+        parser.error(f"--worker-cores must be 1 to {len(CORES)}")
     bench = Bench(arguments)
     try:
-        for part in (bench.network, bench.engine, bench.codec, bench.broker, bench.fleet, bench.start):
-            if arguments.only in (None, part.__name__):
-                part()
+        for part in PARTS:
+            if arguments.only in (None, part):
+                getattr(bench, part)()
     finally:
         for child in list(bench.children):
             bench.stop(child)

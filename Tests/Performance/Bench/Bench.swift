@@ -13,8 +13,7 @@ enum Bench {
             switch arguments.first {
             case "host": try await Self.host(arguments)
             case "call": try await Self.call(arguments)
-            case "engine": try Self.engine(arguments)
-            case "digits": try await Self.digits(arguments)
+            case "closed": try await Self.closed(arguments)
             default: fail("see the head of Tests/Performance/Bench/main.swift")
             }
         } catch {
@@ -23,9 +22,13 @@ enum Bench {
     }
 
     static func fail(_ message: String) -> Never {
+        Self.note(message)
+        exit(2)
+    }
+
+    static func note(_ message: String) {
         var line = "roost-bench: \(message)\n"
         line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
-        exit(2)
     }
 
     static func print(_ line: String) {
@@ -89,34 +92,6 @@ enum Bench {
         }
         Self.print(loop.summary())
         await client.close()
-    }
-
-    /// The digits model through the fleet, one image a request.
-    private static func digits(_ arguments: [String]) async throws {
-        guard arguments.count == 4, let window = Int(arguments[2]),
-            let seconds = Double(arguments[3])
-        else { fail("digits BROKER WINDOW SECONDS") }
-        let client = try FleetClient(brokers: [try Endpoint(arguments[1])])
-        let image = Tensor([Float](repeating: 0.5, count: 64), shape: [1, 1, 8, 8])
-        let loop = ClosedLoop(window: window, seconds: seconds)
-        try await withTaskExecutorPreference(client.executor) {
-            try await loop.run(client, model: "digits", inputs: ["image": image])
-        }
-        Self.print(loop.summary())
-        await client.close()
-    }
-
-    /// The engine alone: THREADS threads, a lane each, in a loop.
-    private static func engine(_ arguments: [String]) throws {
-        guard arguments.count == 4, let threads = Int(arguments[2]),
-            let seconds = Double(arguments[3])
-        else { fail("engine MODELS THREADS SECONDS") }
-        let outcome = ModelLoader(engine: try Self.onnxRuntime())
-            .load(ModelRepository(directory: arguments[1]))
-        guard let model = outcome.models.first(where: { $0.name == "digits" }) else {
-            fail("there is no model digits in \(arguments[1])")
-        }
-        Self.print(try EngineLoop.run(model, threads: threads, seconds: seconds))
     }
 
     static func onnxRuntime() throws -> any Engine { try ONNXRuntime() }

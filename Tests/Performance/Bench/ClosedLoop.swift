@@ -1,26 +1,29 @@
+import RoostBenchKit
 import RoostClient
 import RoostWire
 import Synchronization
-import ZeroMQ
 
 /// WINDOW callers, each of whom asks again as soon as it is answered.
 final class ClosedLoop: Sendable {
-    private struct Samples {
-        var nanoseconds: [Int32] = []
-        var first: Int64 = 0
-        var last: Int64 = 0
+    private struct State {
+        var samples = Samples()
+        /// Requests per second: the sum over the callers.
+        var rate = 0.0
     }
 
     private let window: Int
     private let warmUntil: Int64
     private let end: Int64
-    private let samples = Mutex(Samples())
+    private let state = Mutex(State())
 
-    /// What is measured in the first fifth of a second is thrown away.
+    /// A caller's first answers are thrown away: so many, and those of the first fifth of a second.
+    private static let warmAnswers = 2
+    /// Even if one answer takes longer than all were to take.
+    private static let answersMin = 3
+
     init(window: Int, seconds: Double) {
         self.window = window
-        let start = Reactor.monotonicNanoseconds()
-        self.warmUntil = start + 200_000_000
+        self.warmUntil = MonotonicClock.now + 200_000_000
         self.end = self.warmUntil + Int64(seconds * 1e9)
     }
 
@@ -39,36 +42,36 @@ final class ClosedLoop: Sendable {
         model: String,
         inputs: NamedTensors
     ) async throws {
-        var own: [Int32] = []
-        own.reserveCapacity(1 << 16)
-        var first: Int64 = 0
-        var now = Reactor.monotonicNanoseconds()
-        while now < self.end {
+        var now = MonotonicClock.now
+        var warm = 0
+        while warm < Self.warmAnswers || now < self.warmUntil {
+            _ = try await client.infer(model: model, inputs: inputs)
+            now = MonotonicClock.now
+            warm += 1
+        }
+        var own = Samples()
+        own.reserve(1 << 16)
+        let start = now
+        while now < self.end || own.count < Self.answersMin {
             let began = now
             _ = try await client.infer(model: model, inputs: inputs)
-            now = Reactor.monotonicNanoseconds()
-            if now >= self.warmUntil {
-                if first == 0 { first = now }
-                own.append(Int32(clamping: now - began))
-            }
+            now = MonotonicClock.now
+            own.append(now - began)
         }
-        self.samples.withLock { samples in
-            samples.nanoseconds += own
-            samples.first = samples.first == 0 ? first : min(samples.first, first)
-            samples.last = max(samples.last, now)
+        // From answer to answer, for each caller by itself. Batches answer all callers at once, so a
+        // count of answers in a time would be wrong by a whole batch.
+        let rate = Double(own.count) * 1e9 / Double(now - start)
+        self.state.withLock { state in
+            state.samples.append(own)
+            state.rate += rate
         }
     }
 
     /// Requests per second, p50, p99 and the longest in microseconds: the line that pingpong prints too.
     func summary() -> String {
-        self.samples.withLock { samples in
-            let sorted = samples.nanoseconds.sorted()
-            guard sorted.count > 1 else { return "0 0 0" }
-            let seconds = Double(samples.last - samples.first) / 1e9
-            let p50 = Double(sorted[sorted.count / 2]) / 1e3
-            let p99 = Double(sorted[sorted.count * 99 / 100]) / 1e3
-            let most = Double(sorted[sorted.count - 1]) / 1e3
-            return "\(Int(Double(sorted.count - 1) / seconds)) \(p50) \(p99) \(most)"
+        self.state.withLock { state in
+            let quantiles = state.samples.quantiles(0.5, 0.99, 1)
+            return "\(state.rate) \(quantiles[0]) \(quantiles[1]) \(quantiles[2])"
         }
     }
 }
