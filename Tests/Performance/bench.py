@@ -8,7 +8,7 @@ both share one. Each figure's goal and stretch stand in the table.
 
     python3 Tests/Performance/bench.py [--rounds N] [--seconds S] [--only PART] [--build DIR]
 
-The part `batching` wants what Tests/Performance/make_minilm.py makes; `make bench`
+The parts `batching` and `loading` want what Tests/Performance/make_minilm.py makes; `make bench`
 runs it.
 """
 
@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -33,10 +34,15 @@ BATCHED = {
     "minilm": (os.path.join(MADE, "models"), ["seq=32"]),
 }
 PARTS = (
-    "network", "engine", "batching", "codec", "broker", "fleet", "start",
+    "network", "engine", "batching", "overload", "loading", "codec", "broker", "fleet", "start",
 )
 IN_FLIGHT = (1, 8, 32, 64)
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
+# Pictures in a request of `overload`, which make it so heavy that the calling end, on a core of its
+# own, can send four times what the serving end can answer; and the deadline in milliseconds.
+OVERLOAD, OVERLOAD_ROWS, OVERLOAD_DEADLINE = 4, 64, 100
+# Requests per second for the small model while the large one is loaded.
+LOADING_RATE = 500
 
 
 class Bench:
@@ -293,6 +299,94 @@ class Bench:
         (lanes, threads), rows = setting
         return f"{rows} x {lanes} lane{'s' * (lanes > 1)} of {threads}"
 
+    def overload(self):
+        """Four times as many requests as a worker can answer, each with a deadline."""
+        rows, seconds = str(OVERLOAD_ROWS), str(self.seconds)
+        children, broker = self.fleet_of_one(MODELS)
+        program = self.program("roost-bench")
+        capacities, outcomes = [], []
+        for turn in range(self.rounds):
+            self.progress(f"round {turn + 1} of {self.rounds}: capacity")
+            capacity = self.call([program, "closed", broker, "digits", "64", seconds, rows])[0]
+            self.progress(f"round {turn + 1} of {self.rounds}: overload")
+            rate, deadline = str(OVERLOAD * capacity), str(OVERLOAD_DEADLINE)
+            command = [program, "open", broker, "digits", rate, seconds, deadline, rows]
+            capacities.append(capacity)
+            outcomes.append(json.loads(self.output(command, CALLER)))
+        for child in children:
+            self.stop(child)
+
+        def median(key):
+            return statistics.median(outcome[key] for outcome in outcomes)
+
+        goodput = [outcome["answered"] / self.seconds for outcome in outcomes]
+        ratio = statistics.median(a / b for a, b in zip(goodput, capacities))
+        self.row(
+            f"{OVERLOAD}x overload, answers in time",
+            statistics.median(goodput), statistics.median(capacities), ratio, 0.9, 0.97, False, "/s",
+        )
+        refused = sum(outcome["refused"] for outcome in outcomes)
+        # Nothing refused is no quick refusal.
+        slowest = median("refused_p99_us") / 1e3 if refused else float("inf")
+        self.row(f"{OVERLOAD}x overload, refusals, p99", slowest, None, None, 5, 2, True, "ms")
+        table = [(f"digits, {rows} rows a request, medians", "", "p50", "p99")]
+        for key in ("offered", "answered", "refused", "late", "failed"):
+            spread = [
+                f"{median(f'{key}_{share}_us') / 1e3:.2f} ms" if f"{key}_p50_us" in outcomes[0] else ""
+                for share in ("p50", "p99")
+            ]
+            table.append((key, f"{median(key) / self.seconds:,.0f} /s", *spread))
+        lag = f"{median('lag_p99_us') / 1e3:.2f} ms"
+        table.append(("sent later than due", "", "", lag))
+        self.tables.append(self.lines(table))
+
+    def loading(self):
+        """Latencies of a small model before and while a large one is loaded into the same worker.
+
+        Both are of the worst stretch that is as long as a load takes when the core does nothing else.
+        """
+        staged = os.path.join(MADE, "staged")
+        large = self.file(staged, "large")
+        load = self.bare(staged, "large", [1], [])[1]["load_s"]
+        program = self.program("roost-bench")
+        place = os.path.join(MADE, "loading")
+        outcomes = []
+        for turn in range(self.rounds):
+            self.progress(f"round {turn + 1} of {self.rounds}: loading")
+            # A new worker each time: what is measured is the first load, not one of many.
+            shutil.rmtree(place, ignore_errors=True)
+            shutil.copytree(os.path.join(MODELS, "digits"), os.path.join(place, "models", "digits"))
+            os.makedirs(os.path.join(place, "large", "1"))
+            os.link(large, os.path.join(place, "large", "1", "model.onnx"))
+            children, broker = self.fleet_of_one(os.path.join(place, "models"))
+            # Complete, on the same file system, and moved in one step.
+            move = [os.path.join(place, "large"), os.path.join(place, "models", "large")]
+            command = [program, "loading", broker, "digits", str(LOADING_RATE), str(max(self.seconds, 4))]
+            command += [str(load), "large", *move, "1"]
+            outcomes.append(json.loads(self.output(command, CALLER)))
+            for child in children:
+                self.stop(child)
+            shutil.rmtree(place)
+            if outcomes[-1]["loading"] is None:
+                self.tables.append(
+                    "p99 while a large model is loaded: not available, the worker did not serve it "
+                    "within 20 s\n"
+                )
+                return
+        quiet = [outcome["quiet"]["answered_p99_us"] for outcome in outcomes]
+        busy = [outcome["loading"]["answered_p99_us"] for outcome in outcomes]
+        self.row(
+            "digits, p99 while a large model is loaded",
+            statistics.median(busy), statistics.median(quiet),
+            statistics.median(a / b for a, b in zip(busy, quiet)), 2, 1.3, True, "us",
+        )
+        after = statistics.median(outcome["served_after_s"] for outcome in outcomes)
+        failed = sum(outcome["all"]["offered"] - outcome["all"]["answered"] for outcome in outcomes)
+        self.tables.append(
+            f"the large model was served {after:.2f} s after it was there; alone, the engine loads it in "
+            f"{load:.2f} s; {failed} requests to digits failed meanwhile\n"
+        )
+
     def codec(self):
         text = subprocess.run(
             self.pinned(CALLER, [self.program("roost-codec-bench")]),
@@ -397,7 +491,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="length of one measurement")
     parser.add_argument("--only", choices=PARTS, help="one part of it")
-    parser.add_argument("--worker-cores", type=int, default=1, help="of batching")
+    parser.add_argument("--worker-cores", type=int, default=1, help="of batching, overload and loading")
     parser.add_argument("--build", default=os.path.join(ROOT, ".build", "release"))
     arguments = parser.parse_args()
     if not 1 <= arguments.worker_cores <= len(CORES):

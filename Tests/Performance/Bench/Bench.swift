@@ -14,6 +14,8 @@ enum Bench {
             case "host": try await Self.host(arguments)
             case "call": try await Self.call(arguments)
             case "closed": try await Self.closed(arguments)
+            case "open": try await Self.open(arguments)
+            case "loading": try await Self.loading(arguments)
             default: fail("see the head of Tests/Performance/Bench/main.swift")
             }
         } catch {
