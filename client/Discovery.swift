@@ -8,14 +8,17 @@ internal import RoostWire
 /// Brokers know nothing of each other. What holds is worked out from what each has said:
 ///
 /// - A worker is listed as long as any watched broker lists it. Of its records the one of the
-///   highest incarnation holds, and of those the one of the highest revision.
+///   highest incarnation holds, and of those the one of the highest revision. A broker that knows
+///   all of its workers may go back to a lower incarnation: it was started anew, and so was the
+///   worker, with its clock set back.
 /// - Its state is what it says of itself to any broker that hears it: SUSPECT only means that one
 ///   broker does not. Who drains does so until its next incarnation.
 /// - A worker that says good-bye to one broker is gone, whatever the others still list: that
 ///   incarnation is not listed again for ``goodbyeKept``.
 /// - The last word of a broker that was lost, and of the file of an earlier process, counts as long
 ///   as no broker answers with a complete list. After that a worker that no broker lists is removed
-///   from the list; whether it is still used is decided by the client's own link to it.
+///   from the list, and so is an incarnation that none does; whether it is still used is decided by
+///   the client's own link to it.
 ///
 /// Thus the order in which the brokers' messages come makes no difference to what they amount to.
 struct Discovery: Sendable {
@@ -98,8 +101,9 @@ struct Discovery: Sendable {
     /// What was known of workers that no broker has confirmed or denied since: the lists of brokers
     /// that were lost, and the saved one. Empty once a broker has answered with a complete list.
     private var remembered: [String: WorkerRecord] = [:]
-    /// The incarnations that have said good-bye, and the order in which that is forgotten.
-    private var goodbyes: [String: UInt64] = [:]
+    /// The incarnations that have said good-bye, by worker id, and the order in which that is
+    /// forgotten.
+    private var goodbyes: [String: [UInt64]] = [:]
     private var goodbyeOrder = Ring<Goodbye>()
     /// What the records of all workers take.
     private var bytes = 0
@@ -207,9 +211,7 @@ struct Discovery: Sendable {
         var returned: [String] = []
         while let first = self.goodbyeOrder.first, first.until <= now {
             _ = self.goodbyeOrder.popFirst()
-            // A later good-bye has a place of its own in the order.
-            guard self.goodbyes[first.workerID] == first.incarnation else { continue }
-            self.goodbyes[first.workerID] = nil
+            self.forget(first)
             returned.append(first.workerID)
         }
         actions += self.refresh(returned)
@@ -326,7 +328,8 @@ struct Discovery: Sendable {
         case live
         /// It has no link, and its last word counts since nobody knows better.
         case away
-        /// It has no link, and others know better: it adds to what is known of those they list.
+        /// It has no link, and others know better: it adds to what is known of those they list, in
+        /// the incarnation in which they do.
         case overruled
     }
 
@@ -368,8 +371,10 @@ struct Discovery: Sendable {
     }
 
     private mutating func sayGoodbye(_ removal: Delta.Removal, now: Moment) {
-        if let known = self.goodbyes[removal.workerID], known >= removal.incarnation { return }
-        self.goodbyes[removal.workerID] = removal.incarnation
+        guard self.goodbyes[removal.workerID]?.contains(removal.incarnation) != true else {
+            return
+        }
+        self.goodbyes[removal.workerID, default: []].append(removal.incarnation)
         self.goodbyeOrder.append(
             Goodbye(
                 workerID: removal.workerID,
@@ -378,10 +383,25 @@ struct Discovery: Sendable {
             )
         )
         guard self.goodbyeOrder.count > Self.goodbyesMax else { return }
-        guard let oldest = self.goodbyeOrder.popFirst() else { return }
-        if self.goodbyes[oldest.workerID] == oldest.incarnation {
-            self.goodbyes[oldest.workerID] = nil
+        if let oldest = self.goodbyeOrder.popFirst() { self.forget(oldest) }
+    }
+
+    private mutating func forget(_ goodbye: Goodbye) {
+        self.goodbyes[goodbye.workerID]?.removeAll { $0 == goodbye.incarnation }
+        if self.goodbyes[goodbye.workerID]?.isEmpty == true {
+            self.goodbyes[goodbye.workerID] = nil
         }
+    }
+
+    /// Whether that life of the worker has ended with a good-bye.
+    ///
+    /// - Parameter isLive: a broker that answers tells of it; of the lives before only what was told
+    ///   in the past is out of date. A lower incarnation may be a later life whose clock was set
+    ///   back.
+    private func isGone(_ record: WorkerRecord, isLive: Bool) -> Bool {
+        self.goodbyes[record.workerID]?.contains {
+            isLive ? $0 == record.incarnation : $0 >= record.incarnation
+        } ?? false
     }
 
     /// Works out the list for those workers; for all of them if other watches count than before.
@@ -430,8 +450,8 @@ struct Discovery: Sendable {
             return .upsert(after)
         }
         return before.map { record in
-            let isGone = self.goodbyes[id].map { record.incarnation <= $0 } ?? false
             // An absence is no proof of death: who is linked decides by the link.
+            let isGone = self.isGone(record, isLive: true)
             return .remove(record, isGone ? .deregistered : reason ?? .expired)
         }
     }
@@ -439,26 +459,25 @@ struct Discovery: Sendable {
     /// What is known of a worker, if it is listed at all.
     private func resolved(_ id: String, _ standing: [Standing]) -> WorkerRecord? {
         var sources: [(record: WorkerRecord, isLive: Bool)] = []
-        var isListed = false
+        var listed: UInt64?
         func add(_ record: WorkerRecord, _ standing: Standing) {
-            if let gone = self.goodbyes[id], record.incarnation <= gone { return }
+            guard !self.isGone(record, isLive: standing == .live) else { return }
             sources.append((record, standing == .live))
-            isListed = isListed || standing != .overruled
+            if standing != .overruled {
+                listed = max(listed ?? record.incarnation, record.incarnation)
+            }
         }
         for (watch, standing) in zip(self.watches, standing) {
             if let entry = watch.view.entries[id] { add(entry.record, standing) }
         }
         if let record = self.remembered[id] { add(record, .away) }
-        guard isListed, var best = sources.first else { return nil }
+        guard let listed else { return nil }
+        sources.removeAll { $0.record.incarnation != listed }
+        guard var best = sources.first else { return nil }
         for source in sources.dropFirst() {
-            let (one, other) = (source.record, best.record)
-            let isNewer =
-                (one.incarnation, one.revision) != (other.incarnation, other.revision)
-                ? (other.incarnation, other.revision) < (one.incarnation, one.revision)
-                : source.isLive && !best.isLive
-            if isNewer { best = source }
+            let (one, other) = (source.record.revision, best.record.revision)
+            if one != other ? other < one : source.isLive && !best.isLive { best = source }
         }
-        sources.removeAll { $0.record.incarnation != best.record.incarnation }
         var record = best.record
         record.state = Self.state(of: sources)
         return record

@@ -4,9 +4,10 @@ extension Discovery {
     /// One broker's list as it was told to this client.
     ///
     /// It holds just the workers that the broker lists, so that their number and the sum of their
-    /// digests can be compared with the broker's; but a record never goes back: one of a lower
-    /// incarnation or revision counts as listed and changes nothing, and who drains once does so
-    /// until the next incarnation.
+    /// digests can be compared with the broker's; but within an incarnation a record never goes
+    /// back: one of a lower revision counts as listed and changes nothing, and who drains once does
+    /// so until the next incarnation. A lower incarnation is believed of a broker that knows all of
+    /// its workers: it has forgotten the higher one, and the worker's clock was set back.
     struct View: Sendable {
         struct Entry: Sendable {
             /// The newest that the broker has said.
@@ -27,9 +28,10 @@ extension Discovery {
 
         var count: Int { self.entries.count }
 
-        mutating func upsert(_ told: WorkerRecord) {
+        /// - Parameter isComplete: whether the broker knows all of its workers.
+        mutating func upsert(_ told: WorkerRecord, isComplete: Bool) {
             let known = self.entries[told.workerID]
-            let entry = Entry(told, after: known)
+            let entry = Entry(told, after: known, isComplete: isComplete)
             if let known { self.discount(known) }
             self.count(entry)
             self.entries[told.workerID] = entry
@@ -49,15 +51,20 @@ extension Discovery {
 
         /// A whole list takes the place of what is there.
         ///
+        /// - Parameter isComplete: whether the broker knows all of its workers.
         /// - Returns: the records that are not in the new list, by worker id.
-        mutating func replace(with list: [WorkerRecord]) -> [WorkerRecord] {
+        mutating func replace(with list: [WorkerRecord], isComplete: Bool) -> [WorkerRecord] {
             var before = self.entries
             self.entries = [:]
             self.entries.reserveCapacity(list.count)
             self.bytes = 0
             self.sum = 0
             for told in list {
-                let entry = Entry(told, after: before.removeValue(forKey: told.workerID))
+                let entry = Entry(
+                    told,
+                    after: before.removeValue(forKey: told.workerID),
+                    isComplete: isComplete
+                )
                 // A worker that is listed twice counts once.
                 if let twin = self.entries.updateValue(entry, forKey: told.workerID) {
                     self.discount(twin)
@@ -80,8 +87,11 @@ extension Discovery {
 }
 
 extension Discovery.View.Entry {
-    fileprivate init(_ told: WorkerRecord, after known: Self?) {
-        let record = known.map { told.following($0.record) } ?? told
+    fileprivate init(_ told: WorkerRecord, after known: Self?, isComplete: Bool) {
+        var record = told
+        if let known = known?.record, !isComplete || known.incarnation <= told.incarnation {
+            record = told.following(known)
+        }
         self.init(
             record: record,
             incarnation: told.incarnation,

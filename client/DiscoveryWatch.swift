@@ -178,7 +178,7 @@ extension Discovery {
             }
             let list = self.arriving
             self.forgetArriving()
-            news.missing = self.view.replace(with: list)
+            news.missing = self.view.replace(with: list, isComplete: snapshot.complete)
             news.workerIDs = list.map(\.workerID) + news.missing.map(\.workerID)
             news.isList = true
             news.isAnswer = true
@@ -214,7 +214,7 @@ extension Discovery {
             }
             self.sequence = delta.sequence
             for record in delta.upserts {
-                self.view.upsert(record)
+                self.view.upsert(record, isComplete: self.isComplete)
                 news.workerIDs.append(record.workerID)
             }
             for removal in delta.removals {

@@ -137,7 +137,10 @@ extension Fleet {
     private func upsert(_ record: WorkerRecord) {
         if let place = self.placesByID[record.workerID] {
             let known = place.link.record
-            if known.incarnation == record.incarnation, known.endpoints == record.endpoints {
+            // A process that has gone above an incarnation which a broker remembered is the same.
+            let isSameLife =
+                known.incarnation == record.incarnation || known.instance == record.instance
+            if isSameLife, known.endpoints == record.endpoints {
                 let isSame = known.models == record.models && known.zone == record.zone
                 self.perform(place.link.update(record, now: self.now), place)
                 if self.discovery.isHeard(record.workerID) { self.hurry(place) }
@@ -145,8 +148,15 @@ extension Fleet {
                 if isSame { self.stalePools() } else { self.mustRelink = true }
                 return
             }
-            // A new life of the worker: the old one's link ends, what was in flight goes elsewhere.
-            self.remove(place)
+            if record.incarnation < known.incarnation, place.link.isReady {
+                // An older life, or a later one whose clock was set back: the link that works knows
+                // better. Once it is lost the list decides.
+                place.link.isUnlisted = true
+            } else {
+                // A new life of the worker: the old one's link ends, what was in flight goes
+                // elsewhere.
+                self.remove(place)
+            }
         }
         self.mustRelink = true
         if self.isRunning { self.newcomers.insert(record.workerID) }

@@ -202,6 +202,9 @@ extension Fleet {
         if place.link.isUnlisted {
             self.remove(place)
             self.refreshTargets(now: now)
+            // The list may name another life of the worker.
+            self.mustRelink = true
+            self.wake(by: now)
         }
     }
 

@@ -60,7 +60,7 @@ struct WorkerLink: Sendable {
     private(set) var isDraining = false
     /// The worker said so on this link, and waits for us to take leave.
     private var owesGoAway = false
-    /// The broker no longer lists the worker; the link is used as long as it works.
+    /// The broker no longer lists the worker in this life; the link is used as long as it works.
     var isUnlisted = false
     /// The broker hears nothing of the worker, and neither have we since it said so.
     private(set) var isDoubted = false
@@ -104,7 +104,7 @@ struct WorkerLink: Sendable {
         return Self.silenceLimit + .nanoseconds(Int64(seconds * 1e9))
     }
 
-    /// The broker tells something new of the same incarnation.
+    /// The broker tells something new of the same process.
     mutating func update(_ record: WorkerRecord, now: Moment) -> [Action] {
         let wasSuspect = self.record.state == .suspect
         self.record = record

@@ -201,6 +201,43 @@ struct BrokersTests {
         }
     }
 
+    @Test("a link that works outlives a list that names an older life; then the list holds")
+    func olderLife() async throws {
+        try await InProcessFleet.with { fleet in
+            let worker = try await fleet.addWorker("a")
+            try await fleet.waitForWorkers(1)
+            let (client, broker, peer) = try await self.watching(fleet)
+            try await self.linked(client, 1)
+            let linked = try #require(await client.fleet.link)
+            // The process is the same, which has gone above a life that some broker remembered.
+            var record = linked.record
+            record.incarnation += 1
+            await broker.send(Delta(sequence: 2, previous: 1, upserts: [record]), to: peer, aux: 9)
+            try await eventually("the link is the new life's") {
+                await client.fleet.link?.record.incarnation == record.incarnation
+            }
+            #expect(await client.fleet.link?.place == linked.place)
+            #expect(try await client.workers().map(\.isLinked) == [true])
+            try await self.ask(client)
+            // Another process, of a lower incarnation: nobody listens there.
+            record.incarnation -= 2
+            record.instance = .random()
+            record.endpoints = [try Endpoint("tcp://127.0.0.1:1")]
+            let older = record
+            await broker.send(Delta(sequence: 3, previous: 2, upserts: [older]), to: peer, aux: 9)
+            try await eventually("the list names it") {
+                try await client.workers().map(\.endpoint) == ["tcp://127.0.0.1:1"]
+            }
+            #expect(try await self.ask(client) == ["a"])
+            #expect(await client.fleet.link?.place == linked.place)
+            await worker.stop()
+            await worker.join()
+            try await eventually("the other life is tried") {
+                await client.fleet.link?.record == older
+            }
+        }
+    }
+
     @Test("a digest that does not fit has the client ask for the whole list, and calls go on")
     func digest() async throws {
         try await InProcessFleet.with { fleet in
@@ -322,4 +359,10 @@ struct BrokersTests {
 
 extension Fleet {
     fileprivate var linkCount: Int { self.places.count }
+
+    /// The only link: which one it is, and whose.
+    fileprivate var link: (place: ObjectIdentifier, record: WorkerRecord)? {
+        guard self.places.count == 1, let place = self.places.first else { return nil }
+        return (ObjectIdentifier(place), place.link.record)
+    }
 }

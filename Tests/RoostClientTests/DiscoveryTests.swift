@@ -166,10 +166,10 @@ struct DiscoveryTests {
         #expect(actions == [.remove(a, reason)])
     }
 
-    @Test("the end of an older life does not remove the newer one, nor does an older record")
+    @Test("of a starting broker the end of an older life removes no newer one, nor does its record")
     func olderLife() throws {
         let new = WorkerRecord.sample("a", incarnation: 2, revision: 4)
-        var discovery = try self.discovery(records: [new])
+        var discovery = try self.discovery(records: [new], complete: false)
         let removal = Delta.Removal(workerID: "a", incarnation: 1, why: .expired)
         let gone = Delta(sequence: 6, previous: 5, removals: [removal])
         let removed = try discovery.received(gone, from: 0, epoch: 1, now: self.start)
@@ -178,6 +178,33 @@ struct DiscoveryTests {
         let upserted = try discovery.received(older, from: 0, epoch: 1, now: self.start)
         #expect(upserted == [])
         #expect(discovery.records["a"] == new)
+        let list = Snapshot(sequence: 7, complete: false, records: [a])
+        let listed = try discovery.received(list, from: 0, epoch: 1, now: self.start)
+        #expect(listed == [.listed])
+        #expect(discovery.records["a"] == new)
+    }
+
+    @Test("a broker that knows all its workers is believed when it names a lower incarnation")
+    func lowerIncarnation() throws {
+        let high = WorkerRecord.sample("a", incarnation: 2, revision: 4, state: .draining)
+        // Its broker was started anew, and the worker with its clock set back.
+        var restarted = try self.discovery(records: [high])
+        let partial = Snapshot(sequence: 1, complete: false, records: [a])
+        let warming = try restarted.received(partial, from: 0, epoch: 2, now: self.start)
+        #expect(warming == [.listed])
+        let list = Snapshot(sequence: 1, complete: true, records: [a])
+        let believed = try restarted.received(list, from: 0, epoch: 2, now: self.start)
+        #expect(believed == [.upsert(a), .listed])
+        // The broker has forgotten the end of the higher one, and tells of the change as one.
+        var changed = try self.discovery(records: [high])
+        let delta = Delta(sequence: 6, previous: 5, upserts: [a])
+        let upserted = try changed.received(delta, from: 0, epoch: 1, now: self.start)
+        #expect(upserted == [.upsert(a)])
+        // The end of the older life is none of this one's.
+        let removal = Delta.Removal(workerID: "a", incarnation: 1, why: .expired)
+        let gone = Delta(sequence: 7, previous: 6, removals: [removal])
+        let removed = try changed.received(gone, from: 0, epoch: 1, now: self.start)
+        #expect(removed == [.remove(a, .expired)])
     }
 
     @Test("what is told twice is no news")

@@ -232,6 +232,32 @@ struct DiscoveryUnionTests {
         #expect(discovery.records["a"] == new)
     }
 
+    @Test("a broker that answers overrules an incarnation that only a lost one's list names")
+    func incarnationOfLost() throws {
+        let high = WorkerRecord.sample("a", incarnation: 2)
+        for lost in [a, high] {
+            let listed = lost == a ? high : a
+            var discovery = try self.discovery([lost], [listed])
+            #expect(discovery.records["a"] == high)
+            let overruled = discovery.lost(0, now: self.start, jitter: 0)
+            #expect(overruled == [.disconnect(0)] + (listed == a ? [.upsert(a)] : []))
+            #expect(discovery.records["a"] == listed)
+            // It answers: of two that do, the higher one holds.
+            _ = discovery.tick(now: discovery.deadline, jitter: 0)
+            let back = try discovery.delta(0, 5)
+            #expect(back == (listed == a ? [.upsert(high)] : []) + [.listed])
+            #expect(discovery.records["a"] == high)
+        }
+        // A broker that has just been started knows no better.
+        var warming = try self.discovery()
+        try warming.list(0, [high])
+        _ = warming.lost(0, now: self.start, jitter: 0)
+        let partial = try warming.list(1, [a], complete: false)
+        #expect(partial == [.listed])
+        let complete = try warming.list(1, [a])
+        #expect(complete == [.upsert(a), .listed])
+    }
+
     @Test("who drains does so until its next life, whatever its broker says later")
     func draining() throws {
         var discovery = try self.discovery(brokers: 1, watched: 1)
@@ -274,6 +300,32 @@ struct DiscoveryUnionTests {
         #expect(before == [])
         let after = discovery.forget(now: .milliseconds(60_000))
         #expect(after == [.upsert(a)])
+    }
+
+    @Test("a good-bye is not that of a life with a lower incarnation which a broker names now")
+    func goodbyeAndClock() throws {
+        let high = WorkerRecord.sample("a", incarnation: 2)
+        let removal = Delta.Removal(workerID: "a", incarnation: 2, why: .deregistered)
+        func left(_ discovery: inout Discovery, _ records: WorkerRecord...) throws {
+            let delta = Delta(sequence: 6, previous: 5, upserts: records, removals: [removal])
+            let gone = try discovery.received(delta, from: 0, epoch: 1, now: self.start)
+            #expect(gone == [.remove(high, .deregistered)])
+        }
+        var discovery = try self.discovery([high], [])
+        try left(&discovery)
+        let listed = try discovery.delta(1, 6, upserts: [a])
+        #expect(listed == [.upsert(a)])
+        // Both are remembered.
+        let second = try discovery.delta(1, 7, removals: [("a", .deregistered)])
+        #expect(second == [.remove(a, .deregistered)])
+        let late = try discovery.delta(0, 7, upserts: [a])
+        #expect(late == [])
+        let later = try discovery.delta(0, 8, upserts: [high])
+        #expect(later == [])
+        // What a lost broker said of the lives before is of the past.
+        var lost = try self.discovery([high], [a], complete: false)
+        _ = lost.lost(1, now: self.start, jitter: 0)
+        try left(&lost)
     }
 
     @Test("good-byes are remembered up to their bound, and then the oldest is forgotten")

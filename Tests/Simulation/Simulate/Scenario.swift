@@ -22,9 +22,7 @@ struct Scenario {
     var baseLatency: Duration
     /// Workers are in two zones, and clients too.
     var hasZones: Bool
-    /// Workers' clocks are set back now and then, and no broker dies: one that has forgotten a
-    /// worker's last life takes the next one under a lower incarnation, of which clients that
-    /// remember the last one want to know nothing. Not solved; see README.md.
+    /// Workers' clocks are set back now and then.
     var clocksGoBack: Bool
 
     /// The models, by how a reply follows from its request.

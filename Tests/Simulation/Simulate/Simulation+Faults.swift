@@ -38,7 +38,6 @@ extension Simulation {
             self.kill(worker: index)
             self.later(.milliseconds(50)...(.seconds(9))) { $0.restart(worker: index) }
         case .killBroker:
-            guard !self.scenario.clocksGoBack else { return }
             let index = self.random.pick(0...self.scenario.brokers - 1)
             self.kill(broker: index)
             let absence: ClosedRange<Duration> =
