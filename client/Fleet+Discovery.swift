@@ -117,6 +117,8 @@ extension Fleet {
         case .delta:
             let delta = try Delta(frame)
             self.perform(try self.discovery.received(delta, from: number, epoch: epoch, now: now))
+            // A record that is confirmed as it was is no change of the list.
+            if !self.givenUp.isEmpty { self.takeBack(delta.upserts.lazy.map(\.workerID)) }
         case .digest:
             let digest = try Digest(frame)
             self.perform(self.discovery.received(digest, from: number, epoch: epoch, now: now))
@@ -135,6 +137,7 @@ extension Fleet {
     // MARK: News
 
     private func upsert(_ record: WorkerRecord) {
+        self.takeBack(CollectionOfOne(record.workerID))
         if let place = self.placesByID[record.workerID] {
             let known = place.link.record
             // A process that has gone above an incarnation which a broker remembered is the same.
@@ -143,7 +146,7 @@ extension Fleet {
             if isSameLife, known.endpoints == record.endpoints {
                 let isSame = known.models == record.models && known.zone == record.zone
                 self.perform(place.link.update(record, now: self.now), place)
-                if self.discovery.isHeard(record.workerID) { self.hurry(place) }
+                self.reconsider(place)
                 // Most news are of a worker's state.
                 if isSame { self.stalePools() } else { self.mustRelink = true }
                 return
@@ -173,18 +176,20 @@ extension Fleet {
         if isUsed { place.link.isUnlisted = true } else { self.remove(place) }
     }
 
-    /// A broker hears the worker: a link that was hardly tried any more is tried soon.
-    private func hurry(_ place: Place) {
-        place.link.hurry(now: self.now, jitter: Self.jitter)
-        self.wake(by: place.link.deadline)
+    /// Those that were given up and that a broker hears may serve; their links are tried soon.
+    private func takeBack(_ workerIDs: some Sequence<String>) {
+        for id in workerIDs where self.givenUp.contains(id) && self.discovery.isHeard(id) {
+            self.givenUp.remove(id)
+            self.mustRelink = true
+            guard let place = self.placesByID[id] else { continue }
+            place.link.hurry(now: self.now, jitter: Self.jitter)
+            self.wake(by: place.link.deadline)
+        }
     }
 
     private func listed() {
         self.mustPump = true
-        // Links that were hardly tried any more, since no broker had heard of the worker.
-        for place in self.places where self.discovery.isHeard(place.workerID) {
-            self.hurry(place)
-        }
+        self.takeBack(self.givenUp)
         self.answerListWaiters(now: self.now)
     }
 

@@ -11,10 +11,15 @@ extension Fleet {
             switch action {
             case .connect: self.connect(place)
             case .ping: self.send(Ping(), to: place, requestID: place.link.proof)
-            case .disconnect: self.disconnect(place)
-            case .ready: self.stalePools()
+            case .disconnect:
+                self.disconnect(place)
+                if place.link.isGivenUp { self.givenUp.insert(place.workerID) }
+            case .ready:
+                self.givenUp.remove(place.workerID)
+                self.stalePools()
             }
         }
+        self.reconsider(place)
         self.wake(by: place.link.deadline)
     }
 
@@ -36,7 +41,10 @@ extension Fleet {
 
     /// Does what is due for one worker.
     func tick(_ place: Place, now: Moment) {
-        self.perform(place.link.tick(now: now, jitter: Self.jitter), place)
+        if now >= place.link.deadline {
+            place.link.isHeard = self.discovery.isHeard(place.workerID)
+            self.perform(place.link.tick(now: now, jitter: Self.jitter), place)
+        }
         if place.detector?.tick(now: now) == true { self.stalePools() }
         if let until = place.overloadedUntil, now >= until {
             place.overloadedUntil = nil
@@ -65,7 +73,8 @@ extension Fleet {
     /// Opens the links that the list of workers calls for, and gives up those that it does not.
     ///
     /// Small fleets are linked as a whole; of large ones the client's ``Subset`` of all and, for
-    /// each model that is asked for, of those that serve it.
+    /// each model that is asked for, of those that serve it. In it are as many that may serve as
+    /// there are, up to its size.
     func relink(now: Moment) {
         self.mustRelink = false
         self.relinked = now
@@ -88,6 +97,7 @@ extension Fleet {
         }
         for place in self.places {
             place.isSurplus = records[place.workerID] != nil && !wanted.contains(place.workerID)
+            place.mayServe = self.mayServe(place.link.record)
         }
         for place in self.places where place.isSurplus && place.link.inFlight == 0 {
             self.remove(place)
@@ -98,6 +108,7 @@ extension Fleet {
             self.add(record, now: now)
         }
         self.newcomers.formIntersection(records.keys)
+        self.givenUp.formIntersection(records.keys)
         if self.discovery.hasList, !self.places.isEmpty { self.isRunning = true }
         self.refreshTargets(now: now)
     }
@@ -108,9 +119,26 @@ extension Fleet {
                 self.configuration.subsetSize,
                 of: records,
                 zone: self.configuration.zone,
-                client: self.instance.high
+                client: self.instance.high,
+                mayServe: { self.mayServe($0) }
             )
         )
+    }
+
+    /// Whether a worker may be usable: not one that was given up, nor one that the list calls
+    /// suspect, unless its link works.
+    private func mayServe(_ record: WorkerRecord) -> Bool {
+        if record.state != .suspect, !self.givenUp.contains(record.workerID) { return true }
+        return self.placesByID[record.workerID]?.link.isReady == true
+    }
+
+    /// Has workers chosen anew if this one counts otherwise than when they were.
+    func reconsider(_ place: Place) {
+        guard self.discovery.records.count > self.configuration.subsetSize,
+            place.mayServe != self.mayServe(place.link.record)
+        else { return }
+        self.mustRelink = true
+        self.wake(by: max(self.relinked + Self.relinkInterval, self.now))
     }
 
     /// A link to a worker is opened.
@@ -121,6 +149,7 @@ extension Fleet {
             isNewcomer: self.newcomers.remove(record.workerID) != nil,
             now: now
         )
+        place.mayServe = self.mayServe(record)
         self.places.append(place)
         self.placesByID[record.workerID] = place
         self.perform(place.link.tick(now: now, jitter: 0), place)

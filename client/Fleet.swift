@@ -70,6 +70,8 @@ actor Fleet {
     var relinked = Moment(nanoseconds: 0)
     /// Workers that have come since the client first had a list, and are not linked yet.
     var newcomers: Set<String> = []
+    /// Workers that were tried in vain for long, and that no broker has been heard to hear since.
+    var givenUp: Set<String> = []
     /// The client has been linked to a fleet before.
     var isRunning = false
     /// When latencies last faded.
@@ -181,7 +183,10 @@ actor Fleet {
         for place in self.places { deadline = min(deadline, place.deadline) }
         if let first = self.deadlines.first { deadline = min(deadline, first.deadline) }
         if let first = self.delays.first { deadline = min(deadline, first.deadline) }
-        if self.mustRelink { deadline = min(deadline, self.relinked + Self.relinkInterval) }
+        if self.mustRelink {
+            // Not what has passed: that would look as if we had been held up.
+            deadline = min(deadline, max(self.relinked + Self.relinkInterval, self.now))
+        }
         if self.waitingCount > 0 {
             let now = self.now
             for target in self.targets.values where target.isWaitedFor {

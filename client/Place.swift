@@ -24,6 +24,8 @@ final class Place {
     var slowStart: SlowStart?
     /// It refuses for load, and said until when; not asked before if others are there.
     var overloadedUntil: Moment?
+    /// Whether it was one that may serve when workers were last chosen.
+    var mayServe = true
     /// The client needs no link to it any more.
     var isSurplus = false
     /// How long its executions take, as it said when it was greeted.

@@ -87,6 +87,9 @@ struct WorkerLink: Sendable {
         self.isReady && !self.isDraining && self.inFlight < self.credit && self.proof == 0
     }
 
+    /// Whether the worker was given up: it is tried rarely, until a broker hears it.
+    var isGivenUp: Bool { self.retry.isRare }
+
     /// When ``tick(now:jitter:)`` is due.
     var deadline: Moment {
         switch self.state {

@@ -148,6 +148,7 @@ struct BrokersTests {
     /// A client of a broker that says what the test tells it to; it has asked.
     private func watching(
         _ fleet: InProcessFleet,
+        and others: [WorkerRecord] = [],
         configure: (inout ClientConfiguration) -> Void = { _ in }
     ) async throws -> (client: FleetClient, broker: RawPeer, peer: PeerID?) {
         let broker = fleet.peer(.router)
@@ -159,7 +160,7 @@ struct BrokersTests {
         let asked = try await broker.next()
         #expect(asked.header.type == .watch)
         await broker.send(
-            Snapshot(sequence: 1, complete: true, records: await fleet.broker.workers()),
+            Snapshot(sequence: 1, complete: true, records: await fleet.broker.workers() + others),
             to: asked.peer,
             aux: 9
         )
@@ -235,6 +236,92 @@ struct BrokersTests {
             try await eventually("the other life is tried") {
                 await client.fleet.link?.record == older
             }
+        }
+    }
+
+    /// Workers that do not exist: nobody listens there.
+    private func dead(_ state: WorkerRecord.State, revision: UInt64) throws -> [WorkerRecord] {
+        let endpoint = try Endpoint("tcp://127.0.0.1:1")
+        return (0..<10).map {
+            .sample("dead-\($0)", revision: revision, state: state, endpoint: endpoint)
+        }
+    }
+
+    private func linkedSubset(_ client: FleetClient, _ ids: Set<String>) async throws {
+        try await eventually("\(ids.sorted()) are chosen") {
+            await client.fleet.linkedIDs == ids
+        }
+    }
+
+    @Test("suspects without a working link are not chosen while there are enough others")
+    func suspectsAreNotChosen() async throws {
+        try await InProcessFleet.with { fleet in
+            for id in ["a", "b"] { try await fleet.addWorker(id) }
+            try await fleet.waitForWorkers(2)
+            let suspects = try self.dead(.suspect, revision: 1)
+            let (client, broker, peer) = try await self.watching(fleet, and: suspects) {
+                $0.subsetSize = 2
+            }
+            try await self.linkedSubset(client, ["a", "b"])
+            try await self.linked(client, 2)
+            // One whose link works is believed.
+            var records = await fleet.broker.workers()
+            for position in records.indices {
+                records[position].state = .suspect
+                records[position].revision += 1
+            }
+            await broker.send(Delta(sequence: 2, previous: 1, upserts: records), to: peer, aux: 9)
+            try await eventually("they are suspects") {
+                try await client.workers().allSatisfy { $0.state == "suspect" }
+            }
+            await client.fleet.relink(now: client.fleet.now)
+            #expect(await client.fleet.linkedIDs == ["a", "b"])
+            // The others are heard again: they are as good as any.
+            let heard = try self.dead(.ready, revision: 2)
+            await broker.send(Delta(sequence: 3, previous: 2, upserts: heard), to: peer, aux: 9)
+            try await self.linkedSubset(client, await client.fleet.subset(of: records + heard))
+        }
+    }
+
+    @Test(
+        "workers that were given up are not chosen before a broker hears them again",
+        arguments: [false, true]
+    )
+    func givenUp(isRestarted: Bool) async throws {
+        try await InProcessFleet.with { fleet in
+            for id in ["a", "b"] { try await fleet.addWorker(id) }
+            try await fleet.waitForWorkers(2)
+            let dead = try self.dead(.ready, revision: 1)
+            let (client, broker, peer) = try await self.watching(fleet, and: dead) {
+                $0.subsetSize = 2
+            }
+            let all = await client.fleet.subset(of: fleet.broker.workers() + dead)
+            try await self.linkedSubset(client, all)
+            // They go on being tried as long as the broker hears them.
+            await client.fleet.tryInVain()
+            #expect(await client.fleet.linkedIDs == all)
+            await broker.send(GoAway(reason: .draining), to: peer, aux: 9)
+            try await eventually("it is lost") { await self.watched(client) == [false] }
+            try await eventually("those are chosen that answer") {
+                await client.fleet.tryInVain()
+                return await client.fleet.linkedIDs == ["a", "b"]
+            }
+            try await self.ask(client)
+            while await self.watched(client) == [false] {
+                let asked = try await broker.next()
+                guard asked.header.type == .watch else { continue }
+                guard isRestarted else {
+                    // Nothing has changed there.
+                    await broker.send(Delta(sequence: 1, previous: 1), to: asked.peer, aux: 9)
+                    continue
+                }
+                // One after the other registers with it anew, as it was.
+                let empty = Snapshot(sequence: 1, complete: false, records: [])
+                await broker.send(empty, to: asked.peer, aux: 10)
+                let delta = Delta(sequence: 2, previous: 1, upserts: dead)
+                await broker.send(delta, to: asked.peer, aux: 10)
+            }
+            try await self.linkedSubset(client, all)
         }
     }
 
@@ -359,6 +446,29 @@ struct BrokersTests {
 
 extension Fleet {
     fileprivate var linkCount: Int { self.places.count }
+
+    fileprivate var linkedIDs: Set<String> { Set(self.places.map(\.workerID)) }
+
+    /// Those that are chosen when all may serve.
+    fileprivate func subset(of records: [WorkerRecord]) -> Set<String> {
+        Set(
+            Subset.choose(
+                self.configuration.subsetSize,
+                of: records,
+                zone: "",
+                client: self.instance.high
+            ) { _ in true }
+        )
+    }
+
+    /// Time passes for the workers that do not exist: they are tried in vain, ten times.
+    fileprivate func tryInVain() {
+        let now = self.now
+        for place in self.places where place.workerID.hasPrefix("dead") {
+            for _ in 0..<20 { self.tick(place, now: max(place.link.deadline, now)) }
+        }
+        self.relinkIfDue(now: now)
+    }
 
     /// The only link: which one it is, and whose.
     fileprivate var link: (place: ObjectIdentifier, record: WorkerRecord)? {

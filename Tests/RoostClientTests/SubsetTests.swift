@@ -14,14 +14,22 @@ struct SubsetTests {
         _ size: Int,
         of records: [WorkerRecord],
         zone: String = "",
-        client: UInt64
+        client: UInt64,
+        mayServe: (WorkerRecord) -> Bool = { _ in true }
     ) -> Set<String> {
-        Set(Subset.choose(size, of: records, zone: zone, client: client))
+        let chosen = Subset.choose(
+            size,
+            of: records,
+            zone: zone,
+            client: client,
+            mayServe: mayServe
+        )
+        return Set(chosen)
     }
 
     @Test("all of few are chosen, and so many of more", arguments: [(31, 31), (32, 32), (33, 32)])
     func size(count: Int, expected: Int) {
-        let chosen = Subset.choose(32, of: self.workers(count), zone: "", client: 1)
+        let chosen = Subset.choose(32, of: self.workers(count), zone: "", client: 1) { _ in true }
         #expect(chosen.count == expected)
         #expect(Set(chosen).count == expected)
     }
@@ -74,5 +82,32 @@ struct SubsetTests {
             #expect(chosen.count == size)
         }
         #expect(self.subset(8, of: workers, client: 1) != self.subset(8, of: workers, client: 2))
+    }
+
+    @Test("those that can serve nothing are chosen when there are too few others, from any zone")
+    func useless() {
+        let workers = self.workers(40) { $0 < 20 ? "near" : "far" }
+        for client in 0..<50 as Range<UInt64> {
+            func chosen(_ size: Int, of records: [WorkerRecord]) -> Set<String> {
+                self.subset(size, of: records, zone: "near", client: client) { $0.state == .ready }
+            }
+            let whole = chosen(8, of: workers)
+            // Two of its own fall silent: two others take their places, and only theirs.
+            var some = workers
+            let silent = Set(whole.sorted().prefix(2))
+            for position in some.indices where silent.contains(some[position].workerID) {
+                some[position].state = .suspect
+            }
+            let others = chosen(8, of: some)
+            #expect(others.count == 8)
+            #expect(others.isDisjoint(with: silent))
+            #expect(others.isSuperset(of: whole.subtracting(silent)))
+            // All but five fall silent: those five, wherever they are, and three more.
+            for position in some.indices { some[position].state = .suspect }
+            for position in 18..<23 { some[position].state = .ready }
+            let last = chosen(8, of: some)
+            #expect(last.count == 8)
+            #expect(last.isSuperset(of: (18..<23).map { "worker-\($0)" }))
+        }
     }
 }
