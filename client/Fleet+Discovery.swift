@@ -180,7 +180,7 @@ extension Fleet {
     private func takeBack(_ workerIDs: some Sequence<String>) {
         for id in workerIDs where self.givenUp.contains(id) && self.discovery.isHeard(id) {
             self.givenUp.remove(id)
-            self.mustRelink = true
+            self.relinkSoon()
             guard let place = self.placesByID[id] else { continue }
             place.link.hurry(now: self.now, jitter: Self.jitter)
             self.wake(by: place.link.deadline)

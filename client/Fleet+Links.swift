@@ -14,6 +14,8 @@ extension Fleet {
             case .disconnect:
                 self.disconnect(place)
                 if place.link.isGivenUp { self.givenUp.insert(place.workerID) }
+                // The broker had given it up before us; now the link agrees.
+                if place.link.isUnlisted { self.leave(place) }
             case .ready:
                 self.givenUp.remove(place.workerID)
                 self.stalePools()
@@ -137,6 +139,11 @@ extension Fleet {
         guard self.discovery.records.count > self.configuration.subsetSize,
             place.mayServe != self.mayServe(place.link.record)
         else { return }
+        self.relinkSoon()
+    }
+
+    /// Has ``relink(now:)`` done once it is due.
+    func relinkSoon() {
         self.mustRelink = true
         self.wake(by: max(self.relinked + Self.relinkInterval, self.now))
     }
@@ -227,14 +234,14 @@ extension Fleet {
         if place.link.isReady { self.suspect(place, now: now) }
         place.link.isHeard = self.discovery.isHeard(place.workerID)
         self.perform(place.link.lost(now: now, jitter: Self.jitter), place)
-        // The broker had given it up before us; now the link agrees.
-        if place.link.isUnlisted {
-            self.remove(place)
-            self.refreshTargets(now: now)
-            // The list may name another life of the worker.
-            self.mustRelink = true
-            self.wake(by: now)
-        }
+    }
+
+    /// A link that the list does not call for has ended.
+    private func leave(_ place: Place) {
+        self.remove(place)
+        self.refreshTargets(now: self.now)
+        // The list may name another life of the worker.
+        self.relinkSoon()
     }
 
     // MARK: Sending

@@ -202,8 +202,11 @@ struct BrokersTests {
         }
     }
 
-    @Test("a link that works outlives a list that names an older life; then the list holds")
-    func olderLife() async throws {
+    @Test(
+        "a link that works outlives a list that names an older life; then the list holds",
+        arguments: [false, true]
+    )
+    func olderLife(fallsSilent: Bool) async throws {
         try await InProcessFleet.with { fleet in
             let worker = try await fleet.addWorker("a")
             try await fleet.waitForWorkers(1)
@@ -231,8 +234,12 @@ struct BrokersTests {
             }
             #expect(try await self.ask(client) == ["a"])
             #expect(await client.fleet.link?.place == linked.place)
-            await worker.stop()
-            await worker.join()
+            if fallsSilent {
+                await client.fleet.hearNothing()
+            } else {
+                await worker.stop()
+                await worker.join()
+            }
             try await eventually("the other life is tried") {
                 await client.fleet.link?.record == older
             }
@@ -468,6 +475,15 @@ extension Fleet {
             for _ in 0..<20 { self.tick(place, now: max(place.link.deadline, now)) }
         }
         self.relinkIfDue(now: now)
+    }
+
+    /// Time passes without a word of any worker.
+    fileprivate func hearNothing() {
+        for place in self.places {
+            for _ in 0..<20 where place.link.isReady {
+                self.tick(place, now: place.link.deadline)
+            }
+        }
     }
 
     /// The only link: which one it is, and whose.
