@@ -1,5 +1,6 @@
 import ArgumentParser
 import RoostClient
+import RoostEngine
 import RoostOps
 
 /// `roost infer`: one request.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import RoostEngine
 import RoostOps
 import RoostWire
 

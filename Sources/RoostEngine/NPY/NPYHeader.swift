@@ -1,14 +1,14 @@
-import RoostWire
+package import RoostWire
 
 /// The dictionary at the start of a `.npy` file, a Python literal:
 /// `{'descr': '<f4', 'fortran_order': False, 'shape': (1, 8, 8), }`.
-struct NPYHeader: Hashable {
-    let descriptor: String
-    let isFortranOrder: Bool
-    let shape: [Int]
+package struct NPYHeader: Hashable {
+    package let descriptor: String
+    package let isFortranOrder: Bool
+    package let shape: [Int]
 
     /// NumPy's names of the datatypes that have one, without the byte order.
-    static let datatypes: [(code: String, datatype: DataType)] = [
+    package static let datatypes: [(code: String, datatype: DataType)] = [
         ("b1", .bool), ("u1", .uint8), ("u2", .uint16), ("u4", .uint32), ("u8", .uint64),
         ("i1", .int8), ("i2", .int16), ("i4", .int32), ("i8", .int64), ("f2", .fp16),
         ("f4", .fp32), ("f8", .fp64),

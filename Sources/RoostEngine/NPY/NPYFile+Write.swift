@@ -1,11 +1,11 @@
-import RoostWire
+package import RoostWire
 
 extension NPYFile {
     /// The file that holds the tensor, version 1.0.
     ///
     /// NumPy has no BF16: such a tensor is written as 32-bit floats, which lose nothing. BYTES are
     /// written as bytes of the longest element's size.
-    static func bytes(of tensor: Tensor) -> [UInt8] {
+    package static func bytes(of tensor: Tensor) -> [UInt8] {
         switch tensor.datatype {
         case .bf16:
             let halves = tensor.withUnsafeBytes { bytes in

@@ -1,7 +1,7 @@
 import RoostWire
 import Testing
 
-@testable import roost
+@testable import RoostEngine
 
 @Suite
 struct NPYFileTests {

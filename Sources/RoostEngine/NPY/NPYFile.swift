@@ -1,20 +1,20 @@
-import RoostWire
+package import RoostWire
 
 /// One array in NumPy's `.npy` format, versions 1.0 to 3.0: little-endian, in C order.
 ///
 /// Numbers and booleans are read where they lie; fixed-size bytes (`S`) and texts (`U`) become
 /// BYTES, without the zeros that fill them up.
-enum NPYFile {
+package enum NPYFile {
     /// Why the bytes are no array that Roost takes: a sentence that follows the file's name.
-    struct FormatError: Error, Hashable {
-        let reason: String
+    package struct FormatError: Error, Hashable {
+        package let reason: String
     }
 
-    static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
+    package static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
     /// The longest header that is looked at; NumPy's own limit is 10 000.
     private static let headerBytesMax = 64 << 10
 
-    static func read(_ file: TensorStorage) throws(FormatError) -> Tensor {
+    package static func read(_ file: TensorStorage) throws(FormatError) -> Tensor {
         let (header, dataOffset) = try file.withUnsafeBytes { (bytes) throws(FormatError) in
             try self.header(bytes)
         }
