@@ -17,15 +17,24 @@ package struct ModelRepository: Sendable {
     /// The name of the file that is the model.
     package static let modelFile = "model.onnx"
 
+    /// A directory beside a model's versions that is none: the inputs that it is warmed up with.
+    package static let warmUpDirectory = "warm-up"
+
     /// The repository's path.
     package let directory: String
+    /// The models that are looked at; `nil`: all.
+    package let only: Set<String>?
 
-    package init(directory: String) { self.directory = directory }
+    package init(directory: String, only: Set<String>? = nil) {
+        self.directory = directory
+        self.only = only
+    }
 
     /// Reads the directories. Blocks on the file system.
     package func scan() -> ModelListing {
         var listing = ModelListing()
         var names = Self.entries(of: self.directory, what: "model repository", into: &listing)
+        if let only { names = names.filter(only.contains) }
         if names.count > Self.modelsMax {
             listing.problems.append(
                 "model repository '\(self.directory)' has \(names.count) entries; only the first "
@@ -50,6 +59,12 @@ package struct ModelRepository: Sendable {
         let problemsBefore = listing.problems.count
         var versions: [UInt32] = []
         for entry in Self.entries(of: path, what: "model", into: &listing) {
+            // Files beside the versions are the model's own, such as its configuration.
+            if entry == Self.warmUpDirectory || FileStatus(path: "\(path)/\(entry)").isRegularFile,
+                Self.version(entry) == nil
+            {
+                continue
+            }
             guard let version = Self.version(entry) else {
                 listing.problems.append(
                     "'\(path)/\(Self.printable(entry))' is no version of model '\(name)': a version "
@@ -110,7 +125,7 @@ package struct ModelRepository: Sendable {
     }
 
     /// A version's number, `nil` if the text is not the one way to write it.
-    static func version(_ text: String) -> UInt32? {
+    package static func version(_ text: String) -> UInt32? {
         guard let version = UInt32(text), version >= 1, String(version) == text else { return nil }
         return version
     }
