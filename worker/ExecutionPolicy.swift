@@ -25,22 +25,30 @@ package struct ExecutionPolicy: Hashable, Sendable {
 
     package init() {}
 
+    package static let instancesBounds = 1...1_024
+    package static let batchMaxBounds = 1...65_536
+    package static let batchDelayBounds = Duration.zero...Duration.seconds(10)
+    package static let queueMaxBounds = 1...1_000_000
+    package static let weightBounds = 1...1_000
+
     /// Every problem of the policy, in words; empty if there is none.
     package func problems() -> [String] {
         var problems: [String] = []
-        if let instances, !(1...1_024).contains(instances) {
+        if let instances, !Self.instancesBounds.contains(instances) {
             problems.append("instances must be 1 to 1024")
         }
-        if !(1...65_536).contains(self.batchMax) { problems.append("batch-max must be 1 to 65536") }
+        if !Self.batchMaxBounds.contains(self.batchMax) {
+            problems.append("batch-max must be 1 to 65536")
+        }
         if self.preferredRows.contains(where: { !(1...self.batchMax).contains($0) })
             || self.preferredRows != self.preferredRows.sorted()
         {
             problems.append("preferred-rows must ascend from 1 to at most batch-max")
         }
-        if !(.zero...Duration.seconds(10)).contains(self.batchDelay) {
+        if !Self.batchDelayBounds.contains(self.batchDelay) {
             problems.append("batch-delay must be 0 to 10 s")
         }
-        if let queueMax, !(1...1_000_000).contains(queueMax) {
+        if let queueMax, !Self.queueMaxBounds.contains(queueMax) {
             problems.append("queue-max must be 1 to 1000000")
         }
         if let queueBytesMax, queueBytesMax < 1 {
@@ -49,7 +57,9 @@ package struct ExecutionPolicy: Hashable, Sendable {
         if let queueTimeout, queueTimeout <= .zero {
             problems.append("queue-timeout must be positive")
         }
-        if !(1...1_000).contains(self.weight) { problems.append("weight must be 1 to 1000") }
+        if !Self.weightBounds.contains(self.weight) {
+            problems.append("weight must be 1 to 1000")
+        }
         return problems
     }
 }

@@ -11,12 +11,14 @@ package final class LoadedModel: Sendable {
     package let policy: ExecutionPolicy
     private let nameBytes: [UInt8]
 
+    /// - Parameter metadata: what is told of the model; `nil`: what its own file says.
     package init(
         name: String,
         version: UInt32,
         engine: String,
         session: any Session,
-        policy: ExecutionPolicy = ExecutionPolicy()
+        policy: ExecutionPolicy = ExecutionPolicy(),
+        metadata: [(key: String, value: String)]? = nil
     ) {
         self.policy = policy
         self.name = name
@@ -29,7 +31,7 @@ package final class LoadedModel: Sendable {
             version: Int(version),
             engine: engine,
             signature: session.signature,
-            metadata: Self.bounded(session.metadata)
+            metadata: Self.bounded(metadata ?? session.metadata)
         )
     }
 

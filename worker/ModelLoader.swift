@@ -1,8 +1,8 @@
 package import RoostEngine
 internal import RoostWire
 
-/// Loads a repository's models, one session each, and runs each once: a model that is announced
-/// answers its first request as fast as its second.
+/// Loads a repository's models as their ``ModelConfiguration`` says, one session each, and runs each
+/// once: a model that is announced answers its first request as fast as its second.
 package struct ModelLoader: Sendable {
     /// What became of a repository.
     package struct Outcome: Sendable {
@@ -29,60 +29,85 @@ package struct ModelLoader: Sendable {
         let listing = repository.scan()
         var outcome = Outcome(problems: listing.problems)
         let clock = SuspendingClock()
+        var configurations: [String: ModelConfiguration?] = [:]
         for source in listing.sources {
             let start = clock.now
-            do throws(EngineError) {
-                let model = try self.load(source)
+            let directory = "\(repository.directory)/\(source.name)"
+            do throws(ModelProblems) {
+                if configurations[source.name] == nil {
+                    // Once for all versions, and not served at all if that fails.
+                    configurations[source.name] = .some(nil)
+                    configurations[source.name] = try ModelConfiguration.load(directory: directory)
+                }
+                guard case .some(.some(let configuration)) = configurations[source.name] else {
+                    continue
+                }
+                let model = try self.load(source, configuration, directory: directory)
                 outcome.models.append(model)
                 loaded(model, clock.now - start)
             } catch {
-                outcome.problems.append(error.message)
+                outcome.problems += error.problems
             }
         }
         return outcome
     }
 
-    private func load(_ source: ModelSource) throws(EngineError) -> LoadedModel {
-        let session = try self.engine.load(source, options: self.options)
-        try Self.warm(session)
+    /// Loads one version, as its model is configured. Blocks, perhaps for seconds.
+    ///
+    /// - Parameter directory: the model's.
+    package func load(
+        _ source: ModelSource,
+        _ configuration: ModelConfiguration,
+        directory: String
+    ) throws(ModelProblems) -> LoadedModel {
+        let session: any Session
+        do throws(EngineError) {
+            session = try self.engine.load(
+                source,
+                options: configuration.sessionOptions(self.options)
+            )
+        } catch {
+            throw ModelProblems(problems: [error.message])
+        }
+        let problems = configuration.problems(signature: session.signature)
+        guard problems.isEmpty else { throw ModelProblems(problems: problems) }
+        try Self.warm(session, configuration, directory)
         return LoadedModel(
             name: source.name,
             version: source.version,
             engine: "\(self.engine.name) \(self.engine.version)",
-            session: session
+            session: session,
+            policy: configuration.policy,
+            metadata: configuration.metadata(session.metadata)
         )
     }
 
-    /// Runs the session on zeros, every dynamic dimension being one.
+    /// Runs the session as its configuration says; by default once, on zeros, every open dimension
+    /// being one.
     ///
     /// A model may well refuse zeros, or ones for its sizes: that is no reason not to serve it.
-    private static func warm(_ session: any Session) throws(EngineError) {
-        let inputs = session.signature.inputs.map { input in
-            let shape = Shape(
-                input.dimensions.map { dimension in
-                    switch dimension {
-                    case .fixed(let size): size
-                    case .dynamic: 1
-                    }
-                }
-            )
-            let count = shape.elementCount ?? 0
-            // An element of BYTES is its length, zero, in four bytes.
-            let byteCount = count * (input.datatype.byteWidth ?? 4)
-            return Tensor(
-                datatype: input.datatype,
-                shape: shape,
-                storage: TensorStorage(byteCount: byteCount) { target in
-                    target.initializeMemory(as: UInt8.self, repeating: 0)
-                },
-                byteCount: byteCount
-            )
+    private static func warm(
+        _ session: any Session,
+        _ configuration: ModelConfiguration,
+        _ directory: String
+    ) throws(ModelProblems) {
+        let runs: [[Tensor]]
+        do throws(WarmUp.InputError) {
+            runs = try configuration.warmUp.runs(for: session.signature, directory: directory)
+        } catch {
+            let place = configuration.place(of: "warm-up") ?? directory
+            throw ModelProblems(problems: ["\(place): \(error.reason)"])
         }
-        let lane = try session.makeLane()
         do throws(EngineError) {
-            _ = try lane.run(inputs)
-        } catch  where error.code == .executionFailed {
-            return
+            let lane = try session.makeLane()
+            for inputs in runs { _ = try lane.run(inputs) }
+        } catch {
+            // Asked for, it has to work.
+            if let place = configuration.place(of: "warm-up") {
+                throw ModelProblems(problems: ["\(place): warm-up: \(error.message)"])
+            }
+            if error.code == .executionFailed { return }
+            throw ModelProblems(problems: [error.message])
         }
     }
 }

@@ -7,6 +7,9 @@ package struct SessionOptions: Sendable, Hashable {
     /// lanes of a session share these threads. The product of lanes and threads should not be
     /// larger than the number of cores.
     package var intraOpThreads: Int
+    /// Settings that the engine is given as they are; ONNX Runtime calls them session configuration
+    /// entries and passes over those that it does not know.
+    package var engineOptions: [String: String] = [:]
 
     package init(intraOpThreads: Int = 1) {
         precondition(intraOpThreads >= 1, "\(intraOpThreads) threads asked for")

@@ -81,7 +81,7 @@ final class ONNXRuntimeSession: Session, @unchecked Sendable {
         _ context: String
     ) throws(EngineError) {
         let threads = Int32(clamping: options.intraOpThreads)
-        let statuses = [
+        var statuses = [
             api.setIntraOpThreads(configuration, threads),
             // One step after the other: lanes run at the same time, not the steps of one run.
             api.setExecutionMode(configuration, ORTExecutionMode.sequential),
@@ -91,6 +91,9 @@ final class ONNXRuntimeSession: Session, @unchecked Sendable {
             api.addConfigEntry(configuration, "session.inter_op.allow_spinning", "0"),
             api.setLogLevel(configuration, ORTLogLevel.fatal),
         ]
+        for (key, value) in options.engineOptions {
+            statuses.append(api.addConfigEntry(configuration, key, value))
+        }
         var first: EngineError?
         for case let status? in statuses {
             // Each status has to be released, also those after the first.

@@ -1,0 +1,103 @@
+internal import RoostEngine
+package import RoostWire
+
+extension ModelConfiguration {
+    /// What the configuration says of versions, seen against those that are there: one sentence
+    /// each, with file and line.
+    package func problems(versions present: some Collection<UInt32>) -> [String] {
+        guard let file else { return [] }
+        var problems = ConfigurationProblems(file: file)
+        let served = self.versions.served(of: present)
+        for (label, version) in self.labels where !served.contains(version) {
+            let name = ConfigurationProblems.quoted(label)
+            let reason =
+                present.contains(version)
+                ? "not served; versions decides that, such as versions = \"all\"" : "not there"
+            problems.add(
+                self.lines["labels.\(label)"] ?? 0,
+                "label \(name) names version \(version), which is \(reason)"
+            )
+        }
+        if case .specific(let versions) = self.versions {
+            let missing = Set(versions).subtracting(present).sorted()
+            if !missing.isEmpty {
+                let names = missing.map(String.init).joined(separator: ", ")
+                problems.add(
+                    self.lines["versions"] ?? 0,
+                    "versions names \(names), which \(missing.count == 1 ? "is" : "are") not there"
+                )
+            }
+        }
+        return problems.texts
+    }
+
+    /// What the configuration says of inputs and rows, seen against what the model takes: one
+    /// sentence each, with file and line.
+    package func problems(signature: ModelSignature) -> [String] {
+        guard let file else { return [] }
+        var problems = ConfigurationProblems(file: file)
+        if self.policy.batchMax > 1, let objection = BatchAxis.objection(to: signature) {
+            problems.add(
+                self.lines["batching.max-size"] ?? self.lines["batching"] ?? 0,
+                "the model's requests cannot be joined: \(objection)"
+            )
+        }
+        for (name, value) in self.policy.padding {
+            let key = "batching.padding.\(name)"
+            guard let input = self.input(name, key, signature, &problems) else { continue }
+            if let reason = input.datatype.objection(to: value) {
+                problems.add(self.lines[key] ?? 0, "batching.padding: \(reason)")
+            }
+        }
+        for (name, sizes) in self.warmUp.shapes {
+            let key = "warm-up.shapes.\(name)"
+            guard let input = self.input(name, key, signature, &problems) else { continue }
+            if !input.accepts(Shape(sizes)) {
+                problems.add(
+                    self.lines[key] ?? 0,
+                    "warm-up.shapes: \(Shape(sizes)) does not fit input \(input)"
+                )
+            }
+        }
+        return problems.texts
+    }
+
+    private func input(
+        _ name: String,
+        _ key: String,
+        _ signature: ModelSignature,
+        _ problems: inout ConfigurationProblems
+    ) -> TensorSignature? {
+        if let input = signature.inputs.first(where: { $0.name == name }) { return input }
+        let known = signature.inputs.map { "'\($0.name)'" }.joined(separator: ", ")
+        problems.add(
+            self.lines[key] ?? 0,
+            "the model has no input \(ConfigurationProblems.quoted(name)); it has \(known)"
+        )
+        return nil
+    }
+}
+
+extension DataType {
+    /// Why an element of that datatype cannot have the value; `nil` if it can.
+    fileprivate func objection(to value: Double) -> String? {
+        switch self {
+        case .fp16, .fp32, .fp64, .bf16: return nil
+        case .bytes: return "inputs of datatype BYTES cannot be padded with a number"
+        default:
+            let bits = (self.byteWidth ?? 8) * 8
+            let fits: Bool
+            switch self {
+            case .bool: fits = value == 0 || value == 1
+            case .uint8, .uint16, .uint32, .uint64:
+                fits = UInt64(exactly: value).map { bits == 64 || $0 >> UInt64(bits) == 0 } ?? false
+            default:
+                fits =
+                    Int64(exactly: value).map {
+                        bits == 64 || ($0 >> Int64(bits - 1) == 0 || $0 >> Int64(bits - 1) == -1)
+                    } ?? false
+            }
+            return fits ? nil : "\(value) is no \(self)"
+        }
+    }
+}

@@ -1,0 +1,57 @@
+package import RoostEngine
+
+/// How one model is served, all of its versions: what its `model.toml` says, and defaults for the
+/// rest. No file is needed.
+package struct ModelConfiguration: Hashable, Sendable {
+    /// The file's name, in the model's directory beside its versions.
+    package static let fileName = "model.toml"
+    /// The most bytes of the file, and of the file of class names.
+    package static let fileBytesMax = 64 << 10
+    /// The most labels.
+    package static let labelsMax = 64
+    /// The most rows of a batch when the file sets up batching and does not say.
+    package static let defaultBatchMax = 64
+    package static let threadsBounds = 1...1_024
+    /// The engines that a model may ask for.
+    package static let engines = ["onnxruntime"]
+
+    /// Which versions are served.
+    package var versions = VersionPolicy.latest(1)
+    /// The versions that have names beside their number, such as `stable`.
+    package var labels: [String: UInt32] = [:]
+    /// How requests are executed. Its `batchMax` holds only if ``isBatchingChosen``.
+    package var policy = ExecutionPolicy()
+    /// Whether the file says how many rows are joined; otherwise that is for the loader to find out.
+    package var isBatchingChosen = false
+    /// Threads for a single step of one execution; `nil`: as the worker is told.
+    package var threads: Int?
+    /// What executes the model; `nil`: the worker's engine.
+    package var engine: String?
+    /// Settings that are handed to the engine as they are.
+    package var engineOptions: [String: String] = [:]
+    /// The file with the names of the classes, one a line, in the model's directory.
+    package var classesFile: String?
+    /// What it says; `nil`: the model's own file may have them.
+    package var classes: String?
+    package var warmUp = WarmUp()
+    /// The file's path, if there is one.
+    package var file: String?
+    /// The line in the file of each key that it has, by the key's full name: `batching.max-size`.
+    package var lines: [String: Int] = [:]
+
+    package init() {}
+
+    /// How its sessions are made.
+    package func sessionOptions(_ worker: SessionOptions) -> SessionOptions {
+        var options = worker
+        if let threads { options.intraOpThreads = threads }
+        options.engineOptions.merge(self.engineOptions) { _, own in own }
+        return options
+    }
+
+    /// `models/digits/model.toml:3` for a key that the file has.
+    package func place(of key: String) -> String? {
+        guard let file, let line = self.lines[key] else { return nil }
+        return "\(file):\(line)"
+    }
+}
