@@ -25,8 +25,6 @@ final class ExecutorPool: Executors {
     private let finished: Executors.Finished
     private let hangFile: String?
 
-    /// The engines' kernels want more than the 2 MiB that some systems give a thread.
-    private static let stackBytes = 8 << 20
     /// Answers of models that have lately taken no longer than this, in nanoseconds, are handed back together: one
     /// wake-up of the reactor then serves many. Other answers do not wait.
     private static let gatherLimit: Int64 = 100_000
@@ -51,7 +49,7 @@ final class ExecutorPool: Executors {
 
     func start(threads count: Int) throws(RoostError) {
         for _ in 0..<count {
-            guard let thread = Thread.start(stack: Self.stackBytes, { self.run() }) else {
+            guard let thread = Thread.start(stack: Thread.executorStackBytes, { self.run() }) else {
                 throw RoostError(.io, "cannot start an executor thread; lower --executors")
             }
             self.threads.withLock { $0.append(thread) }

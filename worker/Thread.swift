@@ -1,7 +1,11 @@
-internal import Glibc
+package import Glibc
 
 /// Starts threads of our own.
-enum Thread {
+package enum Thread {
+    /// The stack of a thread that executes models, in bytes. The engines' kernels want more than the
+    /// 2 MiB that some systems give a thread.
+    package static let executorStackBytes = 8 << 20
+
     private final class Body {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
@@ -10,7 +14,7 @@ enum Thread {
     /// Runs `body` on a new thread, to be joined with `pthread_join`; `nil` if the system refuses.
     ///
     /// Signals are blocked on it: they are for the main thread.
-    static func start(
+    package static func start(
         stack: Int,
         _ body: @escaping @Sendable () -> Void
     ) -> pthread_t? {

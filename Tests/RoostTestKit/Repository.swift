@@ -13,4 +13,19 @@ package enum Repository {
     private static func directory(_ path: String, up count: Int) -> String {
         "/" + path.split(separator: "/").dropLast(count).joined(separator: "/")
     }
+
+    /// A file's bytes.
+    package static func bytes(of path: String) throws -> [UInt8] {
+        guard let file = fopen(path, "r") else {
+            throw NeverHappened(description: "cannot read \(path): errno \(errno)")
+        }
+        defer { fclose(file) }
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let count = fread(&piece, 1, piece.count, file)
+            if count == 0 { return bytes }
+            bytes += piece.prefix(count)
+        }
+    }
 }

@@ -4,7 +4,7 @@ import ArgumentParser
 struct ModelCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "model",
-        abstract: "Says what one model takes and gives.",
-        subcommands: [ModelShowCommand.self]
+        abstract: "Says what one model takes and gives, or how it would be served.",
+        subcommands: [ModelShowCommand.self, ModelCheckCommand.self]
     )
 }

@@ -19,6 +19,11 @@ enum RandomTensor {
                 }
             }
         )
+        return try self.make(for: input, shape: shape)
+    }
+
+    /// A tensor of that shape for that input.
+    static func make(for input: TensorSignature, shape: Shape) throws(CommandError) -> Tensor {
         guard let count = shape.elementCount,
             count <= WireLimits.payloadBytesMax / (input.datatype.byteWidth ?? 5)
         else {

@@ -1,12 +1,12 @@
 internal import Glibc
 
 /// Lists directories.
-enum Directory {
+package enum Directory {
     /// The most entries that are read of one directory.
     static let entriesMax = 65_536
 
     /// The names in a directory that do not start with a dot, sorted by their bytes.
-    static func entries(of path: String) throws(DirectoryError) -> [String] {
+    package static func entries(of path: String) throws(DirectoryError) -> [String] {
         guard let stream = opendir(path) else { throw DirectoryError(errno: errno) }
         defer { closedir(stream) }
         var names: [String] = []
@@ -33,7 +33,7 @@ enum Directory {
 }
 
 /// Why a directory could not be read.
-struct DirectoryError: Error {
+package struct DirectoryError: Error {
     let errno: Int32
     /// The system's words.
     var reason: String { String(cString: strerror(self.errno)) }
