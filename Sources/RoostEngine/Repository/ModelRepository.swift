@@ -1,8 +1,9 @@
 /// A directory of models: `NAME/VERSION/model.onnx`.
 ///
 /// A scan lists it and looks at nothing inside the models. It reports all problems at once, so that
-/// they can be put right at once, and the sources that are sound whatever the problems elsewhere.
-/// Hidden files and directories are ignored.
+/// they can be put right at once, and the versions that are sound whatever the problems elsewhere.
+/// Hidden files and directories are ignored, and so are files beside a model's versions. Links are followed as long
+/// as they stay inside the repository.
 ///
 /// ```swift
 /// let listing = ModelRepository(directory: "examples/models").scan()
@@ -19,13 +20,38 @@ package struct ModelRepository: Sendable {
 
     /// The repository's path.
     package let directory: String
+    /// The models that are looked at; `nil`: all.
+    package let only: Set<String>?
+    /// What the files of one version may hold together, in bytes.
+    package let versionBytesMax: Int
 
-    package init(directory: String) { self.directory = directory }
+    package init(
+        directory: String,
+        only: Set<String>? = nil,
+        versionBytesMax: Int = 16 << 30
+    ) {
+        self.directory = directory
+        self.only = only
+        self.versionBytesMax = versionBytesMax
+    }
 
     /// Reads the directories. Blocks on the file system.
     package func scan() -> ModelListing {
         var listing = ModelListing()
-        var names = Self.entries(of: self.directory, what: "model repository", into: &listing)
+        guard
+            var names = Self.entries(of: self.directory, what: "model repository", into: &listing)
+        else {
+            listing.isReadable = false
+            return listing
+        }
+        if let only {
+            for name in only.subtracting(names).sorted() {
+                listing.problems.append(
+                    "model '\(Self.printable(name))' is not in the repository '\(self.directory)'"
+                )
+            }
+            names = names.filter(only.contains)
+        }
         if names.count > Self.modelsMax {
             listing.problems.append(
                 "model repository '\(self.directory)' has \(names.count) entries; only the first "
@@ -33,11 +59,12 @@ package struct ModelRepository: Sendable {
             )
             names.removeSubrange(Self.modelsMax...)
         }
-        for name in names { self.scanModel(name, into: &listing) }
+        let root = VersionStamp.resolved(self.directory)
+        for name in names { self.scanModel(name, root: root, into: &listing) }
         return listing
     }
 
-    private func scanModel(_ name: String, into listing: inout ModelListing) {
+    private func scanModel(_ name: String, root: String?, into listing: inout ModelListing) {
         let path = "\(self.directory)/\(name)"
         if let problem = Self.problem(withName: name) {
             listing.problems.append("'\(Self.printable(path))' is no model: \(problem)")
@@ -48,8 +75,16 @@ package struct ModelRepository: Sendable {
             return
         }
         let problemsBefore = listing.problems.count
+        guard let entries = Self.entries(of: path, what: "model", into: &listing) else {
+            listing.unreadable.insert(name)
+            return
+        }
         var versions: [UInt32] = []
-        for entry in Self.entries(of: path, what: "model", into: &listing) {
+        for entry in entries {
+            // Files beside the versions are the model's own: its configuration, a note.
+            if Self.version(entry) == nil, FileStatus(path: "\(path)/\(entry)").isRegularFile {
+                continue
+            }
             guard let version = Self.version(entry) else {
                 listing.problems.append(
                     "'\(path)/\(Self.printable(entry))' is no version of model '\(name)': a version "
@@ -70,42 +105,53 @@ package struct ModelRepository: Sendable {
             )
             versions.removeSubrange(Self.versionsMax...)
         }
-        for version in versions { self.scanVersion(version, of: name, into: &listing) }
+        for version in versions {
+            let found = self.look(at: version, of: name, root: root)
+            listing.versions.append(found)
+            if let fault = found.fault { listing.problems.append(fault) }
+        }
     }
 
-    private func scanVersion(_ version: UInt32, of name: String, into listing: inout ModelListing) {
+    private func look(at version: UInt32, of name: String, root: String?) -> ModelListing.Version {
         let directory = "\(self.directory)/\(name)/\(version)"
-        let file = "\(directory)/\(Self.modelFile)"
-        guard FileStatus(path: directory).isDirectory else {
-            listing.problems.append("'\(directory)' is not a directory with a model in it")
-            return
-        }
-        let status = FileStatus(path: file)
-        guard status.isRegularFile else {
-            listing.problems.append(
-                status.isMissing
-                    ? "'\(directory)' has no \(Self.modelFile)"
-                    : "'\(file)' is not a file that can be read\(status.reason)"
-            )
-            return
-        }
-        listing.sources.append(
-            ModelSource(name: name, version: version, directory: directory, file: file)
+        let source = ModelSource(
+            name: name,
+            version: version,
+            directory: directory,
+            file: "\(directory)/\(Self.modelFile)"
+        )
+        let stamp = VersionStamp(of: directory, root: root, bytesMax: self.versionBytesMax)
+        return ModelListing.Version(
+            source: source,
+            stamp: stamp.value,
+            fault: stamp.fault ?? Self.fault(of: source)
         )
     }
 
+    /// What is missing of a version, in words.
+    private static func fault(of source: ModelSource) -> String? {
+        guard FileStatus(path: source.directory).isDirectory else {
+            return "'\(source.directory)' is not a directory with a model in it"
+        }
+        let status = FileStatus(path: source.file)
+        guard !status.isRegularFile else { return nil }
+        return status.isMissing
+            ? "'\(source.directory)' has no \(Self.modelFile)"
+            : "'\(source.file)' is not a file that can be read\(status.reason)"
+    }
+
     /// The entries of a directory that are not hidden, sorted; a directory that cannot be read is a
-    /// problem.
+    /// problem, and `nil`.
     private static func entries(
         of path: String,
         what: String,
         into listing: inout ModelListing
-    ) -> [String] {
+    ) -> [String]? {
         do throws(DirectoryError) {
             return try Directory.entries(of: path)
         } catch {
             listing.problems.append("\(what) '\(path)' cannot be read: \(error.reason)")
-            return []
+            return nil
         }
     }
 
