@@ -222,7 +222,9 @@ let package = Package(
         ),
         .testTarget(
             name: "RoostWorkerTests",
-            dependencies: ["RoostEngine", "RoostTestKit", "RoostWire", "RoostWorker", "ZeroMQ"],
+            dependencies: [
+                "RoostClient", "RoostEngine", "RoostTestKit", "RoostWire", "RoostWorker", "ZeroMQ",
+            ],
             swiftSettings: settings
         ),
         .testTarget(

@@ -1,55 +1,31 @@
 package import RoostEngine
 internal import RoostWire
 
-/// Loads a repository's models, one session each, and runs each once: a model that is announced
-/// answers its first request as fast as its second.
+/// Loads models, one session each, and runs each once: a model that is announced answers its first
+/// request as fast as its second.
 package struct ModelLoader: Sendable {
-    /// What became of a repository.
-    package struct Outcome: Sendable {
-        package var models: [LoadedModel] = []
-        /// Everything that could not be loaded, one sentence each. The others serve all the same.
-        package var problems: [String] = []
-    }
-
     private let engine: any Engine
-    private let options: SessionOptions
+    /// How sessions are loaded of models for which nothing is configured.
+    let options: SessionOptions
 
     package init(engine: any Engine, options: SessionOptions = SessionOptions()) {
         self.engine = engine
         self.options = options
     }
 
-    /// Loads every version of every model. Blocks, perhaps for seconds.
-    ///
-    /// - Parameter loaded: is told of each model as it becomes ready, and how long that took.
+    /// Loads one version and warms it. Blocks, perhaps for seconds.
     package func load(
-        _ repository: ModelRepository,
-        loaded: (LoadedModel, Duration) -> Void = { _, _ in }
-    ) -> Outcome {
-        let listing = repository.scan()
-        var outcome = Outcome(problems: listing.problems)
-        let clock = SuspendingClock()
-        for source in listing.sources {
-            let start = clock.now
-            do throws(EngineError) {
-                let model = try self.load(source)
-                outcome.models.append(model)
-                loaded(model, clock.now - start)
-            } catch {
-                outcome.problems.append(error.message)
-            }
-        }
-        return outcome
-    }
-
-    private func load(_ source: ModelSource) throws(EngineError) -> LoadedModel {
-        let session = try self.engine.load(source, options: self.options)
+        _ source: ModelSource,
+        _ settings: ModelSettings
+    ) throws(EngineError) -> LoadedModel {
+        let session = try self.engine.load(source, options: settings.session)
         try Self.warm(session)
         return LoadedModel(
             name: source.name,
             version: source.version,
             engine: "\(self.engine.name) \(self.engine.version)",
-            session: session
+            session: session,
+            policy: settings.execution
         )
     }
 
