@@ -4,7 +4,10 @@ import ArgumentParser
 struct ModelCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "model",
-        abstract: "Says what one model takes and gives.",
-        subcommands: [ModelShowCommand.self]
+        abstract: "Shows one model, and has workers load and unload it.",
+        subcommands: [
+            ModelShowCommand.self, ModelLoadCommand.self, ModelUnloadCommand.self,
+            ModelReloadCommand.self,
+        ]
     )
 }
