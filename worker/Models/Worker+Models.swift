@@ -66,6 +66,7 @@ extension Worker {
             case .close(let model, let place):
                 self.pool.close(place)
                 self.observe(.modelRetired(model.name, model.version))
+                self.replies.forEach { if $0.model === model { $0.copyAnswer() } }
                 self.letGo(model)
             case .discard(let model):
                 self.letGo(model)
