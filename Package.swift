@@ -248,7 +248,8 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "roost", "roost-policy-bench", "RoostOps", "RoostTestKit", "RoostWire",
+                "roost", "roost-policy-bench", "RoostClient", "RoostOps", "RoostTestKit",
+                "RoostWire",
             ],
             swiftSettings: settings
         ),

@@ -97,6 +97,53 @@ struct CommandLineTests {
         #expect(fleet.workers.allSatisfy { $0.process.isRunning })
     }
 
+    @Test("a worker that is told to serves only some models of a directory")
+    func onlySome() async throws {
+        let directory = ModelDirectory()
+        let file = "\(Repository.exampleModels)/digits/1/model.onnx"
+        for name in ["one", "two", "three"] { directory.copy(file, to: "\(name)/1/model.onnx") }
+        let fleet = try await ProcessFleet(workers: [])
+        let flags = try await fleet.startWorker(
+            "flags",
+            models: directory.path,
+            arguments: ["--model", "one", "--model", "three", "--poll-interval", "1h"]
+        )
+        let twins = try await fleet.startWorker(
+            "twins",
+            models: directory.path,
+            environment: [
+                "ROOST_MODEL": "two", "ROOST_POLL_INTERVAL": "100ms", "ROOST_SETTLE_TIME": "0",
+                "ROOST_MODEL_SIZE_MAX": "1",
+            ]
+        )
+        directory.copy(file, to: "two/2/model.onnx")
+        try await eventually("the twin has found version 2, and nobody anything else") {
+            let workers = try await fleet.roost(["workers"]).output
+            return workers.contains { $0.hasPrefix("flags") && $0.hasSuffix("one/1 three/1") }
+                && workers.contains { $0.hasPrefix("twins") && $0.hasSuffix(" two/2") }
+        }
+        #expect(flags.process.isRunning && twins.process.isRunning)
+    }
+
+    @Test(
+        "a bound that is passed is named before anything is loaded",
+        arguments: [
+            (["--poll-interval", "49ms"], "poll-interval is"),
+            (["--poll-interval", "3601s"], "poll-interval is"),
+            (["--settle-time", "3601s"], "settle-time is"),
+            (["--model-size-max", "0"], "model-size-max is 0, but must be at least 1"),
+            (["--model", "none"], "model 'none' is not in the repository"),
+        ]
+    )
+    func bounds(arguments: [String], words: String) async throws {
+        let result = try await ChildProcess.run(
+            ProcessFleet.worker,
+            [Repository.exampleModels, "--listen", ProcessFleet.anyPort] + arguments
+        )
+        #expect(result.exit == .code(78))
+        #expect(result.error.last?.contains(words) == true, "\(result.error)")
+    }
+
     @Test("bad input is one sentence and its exit code, and harms nobody")
     func badInput() async throws {
         let fleet = try await ProcessFleet(workers: ["a"])
