@@ -222,7 +222,9 @@ let package = Package(
         ),
         .testTarget(
             name: "RoostWorkerTests",
-            dependencies: ["RoostEngine", "RoostTestKit", "RoostWire", "RoostWorker", "ZeroMQ"],
+            dependencies: [
+                "RoostClient", "RoostEngine", "RoostTestKit", "RoostWire", "RoostWorker", "ZeroMQ",
+            ],
             swiftSettings: settings
         ),
         .testTarget(
@@ -246,7 +248,8 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "roost", "roost-policy-bench", "RoostOps", "RoostTestKit", "RoostWire",
+                "roost", "roost-policy-bench", "RoostClient", "RoostOps", "RoostTestKit",
+                "RoostWire",
             ],
             swiftSettings: settings
         ),

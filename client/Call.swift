@@ -6,14 +6,27 @@ internal import ZeroMQ
 /// The caller's thread makes it and posts it; from then on only the reactor's thread touches it.
 /// That is the promise behind `@unchecked Sendable`.
 final class Call: ReactorWork, @unchecked Sendable {
-    enum Question {
+    enum Question: Equatable {
         case infer
         case describe
+        /// How far each version of the model has come at the worker; of all if none is named.
+        case models
+        case control(Control.Action)
+
+        var type: MessageType {
+            switch self {
+            case .infer: .infer
+            case .describe: .describe
+            case .models: .models
+            case .control: .control
+            }
+        }
     }
 
     enum Answer {
         case result(InferenceResult)
         case description(ModelDescription)
+        case states(ModelStates)
         case failure(InferenceError)
     }
 
@@ -26,7 +39,7 @@ final class Call: ReactorWork, @unchecked Sendable {
     }
 
     let question: Question
-    /// What is asked; of a DESCRIBE only model and version.
+    /// What is asked; of other questions than INFER only model, version and label.
     var request: InferRequest
     /// What it is asked of. Apart from the request, which would be copied to read it there.
     let key: Target.Key
@@ -72,11 +85,15 @@ final class Call: ReactorWork, @unchecked Sendable {
         deadline: Moment,
         isIdempotent: Bool,
         affinity: UInt64? = nil,
+        worker: String = "",
         fleet: Fleet
     ) {
         self.question = question
         self.request = request
-        self.key = Target.Key(model: request.model, version: request.version)
+        self.key =
+            worker.isEmpty
+            ? Target.Key(model: request.model, version: request.version, label: request.label)
+            : Target.Key(model: "", worker: worker)
         self.deadline = deadline
         self.isIdempotent = isIdempotent
         self.affinity = affinity
@@ -125,8 +142,25 @@ final class Call: ReactorWork, @unchecked Sendable {
         if let hedge { self.record(hedge, code, isHedge: true, now: now) }
     }
 
-    /// Encodes the INFER's first frame.
+    /// Encodes the question's first frame.
     func encode(_ header: FrameHeader) {
+        let (model, version) = (self.request.model, self.request.version)
+        switch self.question {
+        case .infer: self.encodeInfer(header)
+        case .describe:
+            let label = self.request.label
+            self.encode(Describe(model: model, version: version, label: label), header)
+        case .models: self.encode(Models(model: model), header)
+        case .control(let action):
+            self.encode(Control(action, model: model, version: version), header)
+        }
+    }
+
+    private func encode(_ message: some WireMessage, _ header: FrameHeader) {
+        self.frame = message.encoded(header, by: Message.init(byteCount:initializingWith:))
+    }
+
+    private func encodeInfer(_ header: FrameHeader) {
         self.request.attempt = UInt8(clamping: self.attempts - 1)
         let layout = self.request.layout
         self.frameCount = layout.frameCount

@@ -171,6 +171,8 @@ public struct WorkerStatus: Sendable, Hashable {
     public struct Model: Sendable, Hashable {
         public let name: String
         public let version: Int
+        /// The labels that name this version at the worker.
+        public let labels: [String]
     }
     public let id: String
     /// `ready`, `joining`, `draining`, `degraded` or `suspect`, as the brokers say together.

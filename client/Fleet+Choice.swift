@@ -23,10 +23,8 @@ extension Fleet {
     }
 
     private func isServed(_ key: Target.Key) -> Bool {
-        self.places.contains { $0.link.record.serves(key.model, version: key.version) }
-            || self.discovery.records.values.contains {
-                $0.serves(key.model, version: key.version)
-            }
+        self.places.contains { key.matches($0.link.record) }
+            || self.discovery.records.values.contains(where: key.matches)
     }
 
     func addTarget(_ key: Target.Key, now: Moment) -> Target {
@@ -63,7 +61,7 @@ extension Fleet {
         )
         if !target.candidates.isEmpty { target.served = now }
         target.candidates = self.places
-            .filter { $0.link.record.serves(target.key.model, version: target.key.version) }
+            .filter { target.key.matches($0.link.record) }
             .sorted { $0.workerID < $1.workerID }
             .map { known[ObjectIdentifier($0)] ?? Candidate($0) }
         if !target.candidates.isEmpty { target.served = now }
@@ -195,11 +193,18 @@ extension Fleet {
 
     private func unknownModel(_ call: Call) -> InferenceError {
         let models = self.discovery.records.values.flatMap(\.models)
+        let (key, request) = (call.key, call.request)
         let versions = Set(models.filter { $0.name == call.request.model }.map(\.version)).sorted()
         let message: String
-        if !versions.isEmpty {
+        if !key.worker.isEmpty {
+            message = "no worker is called '\(key.worker)'"
+        } else if !versions.isEmpty, request.version == 0 {
             message =
-                "model '\(call.request.model)' has no version \(call.request.version); the fleet has "
+                "no version of model '\(request.model)' has the label '\(request.label)'; the fleet "
+                + "has version " + versions.map(String.init).joined(separator: ", ")
+        } else if !versions.isEmpty {
+            message =
+                "model '\(request.model)' has no version \(request.version); the fleet has "
                 + versions.map(String.init).joined(separator: ", ")
         } else {
             let names = Set(models.map(\.name)).sorted().prefix(8).joined(separator: ", ")

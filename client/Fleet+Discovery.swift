@@ -128,7 +128,8 @@ extension Fleet {
             self.brokerLost(number)
         case .error: self.brokerLost(number)
         case .register, .registerOK, .heartbeat, .heartbeatAck, .unknown, .drain, .deregister,
-            .lookup, .watch, .hello, .helloOK, .describe, .description, .infer, .result, .cancel,
+            .lookup, .watch, .hello, .helloOK, .describe, .description, .models, .modelStates,
+            .control, .infer, .result, .cancel,
             .credit, .ping:
             throw WireError(.badType)
         }
@@ -269,7 +270,9 @@ extension Fleet {
                 isEjected: place?.detector?.isEjected ?? false,
                 inFlight: place?.link.inFlight ?? 0,
                 slots: Int(record.slots),
-                models: record.models.map { .init(name: $0.name, version: Int($0.version)) }
+                models: record.models.map {
+                    .init(name: $0.name, version: Int($0.version), labels: $0.labels)
+                }
             )
         }
     }

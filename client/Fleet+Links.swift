@@ -90,9 +90,7 @@ extension Fleet {
             for key in self.targets.keys {
                 wanted.formUnion(
                     self.subset(
-                        of: records.values.lazy.filter {
-                            $0.serves(key.model, version: key.version)
-                        }
+                        of: records.values.lazy.filter(key.matches)
                     )
                 )
             }
@@ -277,26 +275,17 @@ extension Fleet {
         let sequence = place.link.sent(now: now, bytes: call.byteCount)
         if wasIdle { self.wake(by: place.link.deadline) }
         let budget = call.deadline.nanoseconds - now.nanoseconds
-        let isInfer = call.question == .infer
         var flags: FrameHeader.Flags = call.isIdempotent ? .idempotent : []
         if isHedge { flags.insert(.hedge) }
         let header = FrameHeader(
-            isInfer ? .infer : .describe,
+            call.question.type,
             flags: flags,
             linkSequence: sequence,
             requestID: call.requestID,
             aux: UInt64(max(budget / 1_000, 1)),
             sender: self.instance
         )
-        if isInfer {
-            call.encode(header)
-        } else {
-            let describe = Describe(model: call.request.model, version: call.request.version)
-            call.frame = describe.encoded(
-                header,
-                by: Message.init(byteCount:initializingWith:)
-            )
-        }
+        call.encode(header)
         let count = place.append(call)
         if count == 1 {
             if self.unsent.isEmpty { self.reactor.flushAfterJobs(self) }
@@ -396,6 +385,14 @@ extension Fleet {
                 return
             }
             self.end(call, .description(description.model))
+        case .modelStates:
+            self.answered(place)
+            self.trust(place, now: now)
+            let states = try ModelStates(frame)
+            guard let call = self.call(frame.header.requestID), call.leg(at: place) != nil else {
+                return
+            }
+            self.end(call, .states(states))
         case .helloOK: self.greeted(try HelloOK(frame), by: place, now: now)
         case .goAway:
             let reason = try GoAway(frame).reason
@@ -406,7 +403,8 @@ extension Fleet {
             _ = try Pong(frame)
             if place.link.ponged(frame.header.requestID) { self.stalePools() }
         case .register, .registerOK, .heartbeat, .heartbeatAck, .unknown, .drain, .deregister,
-            .lookup, .snapshot, .watch, .delta, .digest, .hello, .describe, .infer, .cancel,
+            .lookup, .snapshot, .watch, .delta, .digest, .hello, .describe, .models, .control,
+            .infer, .cancel,
             .credit, .ping:
             throw WireError(.badType)
         }

@@ -73,7 +73,9 @@ public final class FleetClient: Sendable {
     ///
     /// - Parameters:
     ///   - model: the model's name.
-    ///   - version: its version; `nil` for the highest that the chosen worker has.
+    ///   - version: its version; `nil` for that of the label.
+    ///   - label: the label of the version, such as `canary`; of no account beside a version. `nil`
+    ///     for the version that the chosen worker has as `stable` or, without one, the highest.
     ///   - inputs: a tensor for each of the model's inputs, of the datatype and shape that its
     ///     signature calls for; together at most 64 MiB.
     /// - Throws: an ``InferenceError`` when the worker refuses or fails, when no worker could be
@@ -82,6 +84,7 @@ public final class FleetClient: Sendable {
     public func infer(
         model: String,
         version: Int? = nil,
+        label: String? = nil,
         inputs: NamedTensors,
         options: InferenceOptions = InferenceOptions()
     ) async throws(InferenceError) -> InferenceResult {
@@ -94,6 +97,7 @@ public final class FleetClient: Sendable {
         let request = InferRequest(
             model: model,
             version: try Self.checked(model, version),
+            label: try Self.checked(label),
             priority: options.priority,
             inputs: inputs,
             outputs: options.outputs
@@ -108,7 +112,7 @@ public final class FleetClient: Sendable {
         switch answer {
         case .result(let result): return result
         case .failure(let error): throw error
-        case .description:
+        case .description, .states:
             throw InferenceError(.protocolViolation, "the worker answered another question")
         }
     }
@@ -117,6 +121,7 @@ public final class FleetClient: Sendable {
     public func describe(
         model: String,
         version: Int? = nil,
+        label: String? = nil,
         timeout: Duration = .seconds(5)
     ) async throws(InferenceError) -> ModelDescription {
         let answer = await self.ask(
@@ -124,6 +129,7 @@ public final class FleetClient: Sendable {
             InferRequest(
                 model: model,
                 version: try Self.checked(model, version),
+                label: try Self.checked(label),
                 inputs: NamedTensors()
             ),
             deadline: try Self.deadline(after: timeout),
@@ -132,7 +138,77 @@ public final class FleetClient: Sendable {
         switch answer {
         case .description(let description): return description
         case .failure(let error): throw error
-        case .result:
+        case .result, .states:
+            throw InferenceError(.protocolViolation, "the worker answered another question")
+        }
+    }
+
+    /// How far each version of each model has come at one worker: also those that do not serve, and
+    /// why.
+    ///
+    /// - Parameters:
+    ///   - worker: its name.
+    ///   - model: which model; `nil` for all.
+    public func models(
+        of worker: String,
+        model: String? = nil,
+        timeout: Duration = .seconds(5)
+    ) async throws(InferenceError) -> [ModelStatus] {
+        if let model { _ = try Self.checked(model, nil) }
+        return try await self.states(
+            .models,
+            InferRequest(model: model ?? "", inputs: NamedTensors()),
+            worker,
+            timeout
+        )
+    }
+
+    /// Has one worker load, unload or reload versions of a model, and waits until it has.
+    ///
+    /// An order holds until the version's files change. A version that cannot be loaded is no error
+    /// of the call: its status says why.
+    ///
+    /// - Parameters:
+    ///   - version: which; `nil` for all that the worker's repository has: to load them is to leave
+    ///     the choice to the worker's policy again.
+    ///   - worker: its name.
+    /// - Returns: the model's versions as they are then.
+    public func order(
+        _ order: ModelOrder,
+        model: String,
+        version: Int? = nil,
+        worker: String,
+        timeout: Duration = .seconds(60)
+    ) async throws(InferenceError) -> [ModelStatus] {
+        try await self.states(
+            .control(order.action),
+            InferRequest(
+                model: model,
+                version: try Self.checked(model, version),
+                inputs: NamedTensors()
+            ),
+            worker,
+            timeout
+        )
+    }
+
+    private func states(
+        _ question: Call.Question,
+        _ request: consuming InferRequest,
+        _ worker: String,
+        _ timeout: Duration
+    ) async throws(InferenceError) -> [ModelStatus] {
+        let answer = await self.ask(
+            question,
+            request,
+            deadline: try Self.deadline(after: timeout),
+            isIdempotent: question == .models,
+            worker: worker
+        )
+        switch answer {
+        case .states(let states): return states.states.map(ModelStatus.init)
+        case .failure(let error): throw error
+        case .result, .description:
             throw InferenceError(.protocolViolation, "the worker answered another question")
         }
     }
@@ -176,7 +252,8 @@ public final class FleetClient: Sendable {
         _ request: consuming InferRequest,
         deadline: Moment,
         isIdempotent: Bool,
-        affinity: UInt64? = nil
+        affinity: UInt64? = nil,
+        worker: String = ""
     ) async -> Call.Answer {
         let call = Call(
             question,
@@ -184,6 +261,7 @@ public final class FleetClient: Sendable {
             deadline: deadline,
             isIdempotent: isIdempotent,
             affinity: affinity,
+            worker: worker,
             fleet: self.fleet
         )
         return await withTaskCancellationHandler {
@@ -208,6 +286,18 @@ public final class FleetClient: Sendable {
             throw InferenceError(.modelNotFound, "version \(version) is not a positive integer")
         }
         return number
+    }
+
+    private static func checked(_ label: String?) throws(InferenceError) -> String {
+        guard let label else { return "" }
+        guard !label.isEmpty, label.utf8.count <= WireLimits.labelBytesMax else {
+            throw InferenceError(
+                .modelNotFound,
+                "'\(label.prefix(32))' is no label: it must have 1 to "
+                    + "\(WireLimits.labelBytesMax) bytes"
+            )
+        }
+        return label
     }
 
     private static func deadline(after timeout: Duration) throws(InferenceError) -> Moment {

@@ -5,7 +5,7 @@ internal import RoostWire
 /// | bytes | what |
 /// |---|---|
 /// | 8 | `ROOSTLST` |
-/// | 4 | version of the format, 1 |
+/// | 4 | version of the format, 2 |
 /// | 4 | how many parts follow |
 /// | 8 | when it was saved, in ms since 1970 |
 /// | 8 | how many bytes follow the header |
@@ -31,7 +31,7 @@ enum SavedList {
     }
 
     static let magic: UInt64 = 0x5453_4C54_534F_4F52  // "ROOSTLST"
-    static let version: UInt32 = 1
+    static let version: UInt32 = 2
     static let headerBytes = 40
     /// An older list says too little about a fleet (PROTOCOL, §1.6).
     static let ageMax: Duration = .seconds(86_400)

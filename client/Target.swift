@@ -40,11 +40,29 @@ struct CandidatePool {
     }
 }
 
-/// A model (and version, 0 for any) that calls ask for, and who serves it.
+/// What calls ask for, and who serves it.
 final class Target {
+    /// A model, in a version (0: that of the label) or with a label (empty: any); or one worker.
     struct Key: Hashable {
         let model: String
         let version: UInt32
+        let label: String
+        /// Empty: every worker that serves the model.
+        let worker: String
+
+        init(model: String, version: UInt32 = 0, label: String = "", worker: String = "") {
+            self.model = model
+            self.version = version
+            self.label = label
+            self.worker = worker
+        }
+
+        /// Whether calls of this key may go to that worker.
+        func matches(_ record: WorkerRecord) -> Bool {
+            self.worker.isEmpty
+                ? record.serves(self.model, version: self.version, label: self.label)
+                : record.workerID == self.worker
+        }
     }
 
     let key: Key

@@ -15,6 +15,8 @@ final class ExecutorPool: Executors {
         var idle = 0
         /// Jobs accepted and not yet answered, cancelled or dropped.
         var unanswered = 0
+        /// Counts the places that were closed.
+        var closings = 0
         var isStopping = false
     }
 
@@ -57,7 +59,16 @@ final class ExecutorPool: Executors {
     }
 
     func open(_: LoadedModel, at _: Int) {}
-    func close(_: Int) {}
+
+    // All threads let go what they have: they make it anew when they need it.
+    func close(_: Int) {
+        let wakes = self.state.withLock { state in
+            state.closings += 1
+            defer { state.idle = 0 }
+            return state.idle
+        }
+        for _ in 0..<wakes { self.wakeups.signal() }
+    }
 
     // Under one lock and with one wake-up.
     func submit(_ jobs: [(job: Job, byteCount: Int)]) -> [(Job, Scheduler<Job>.Refusal)] {
@@ -132,6 +143,8 @@ final class ExecutorPool: Executors {
         case expired(Job)
         /// Nothing waits. The thread is counted as idle unless it has jobs to hand back first.
         case nothing
+        /// Places have been closed.
+        case closed
         case stop
     }
 
@@ -151,10 +164,12 @@ final class ExecutorPool: Executors {
 
     private func run() {
         var running: [ObjectIdentifier: Running] = [:]
+        var closings = 0
         var done: [Job] = []
         var gathering = Moment.never
         while true {
-            switch self.step(mayWait: done.isEmpty) {
+            switch self.step(mayWait: done.isEmpty, closings: &closings) {
+            case .closed: running = [:]
             case .run(let job, let slot, let now, let load):
                 let id = ObjectIdentifier(job.model)
                 // What is done waits only for a model that is known to be quick.
@@ -183,10 +198,14 @@ final class ExecutorPool: Executors {
         }
     }
 
-    private func step(mayWait: Bool) -> Step {
+    private func step(mayWait: Bool, closings: inout Int) -> Step {
         let now = Moment(nanoseconds: Reactor.monotonicNanoseconds())
         return self.state.withLock { state in
             if state.isStopping { return .stop }
+            if state.closings != closings {
+                closings = state.closings
+                return .closed
+            }
             switch state.scheduler.next(now: now) {
             case .run(let job, let slot):
                 return .run(

@@ -151,6 +151,27 @@ package final class Job: @unchecked Sendable {
         }
     }
 
+    /// Copies what of the answer is memory of the engine: it would keep the model's session.
+    func copyAnswer() {
+        guard case .result(let answer) = self.outcome else { return }
+        let copies = answer.outputs.map { output in
+            let tensor = output.tensor
+            let storage = tensor.withUnsafeBytes { bytes in
+                TensorStorage(byteCount: bytes.count) { $0.copyMemory(from: bytes) }
+            }
+            return NamedTensors.Element(
+                name: output.name,
+                tensor: Tensor(
+                    datatype: tensor.datatype,
+                    shape: tensor.shape,
+                    storage: storage,
+                    byteCount: storage.byteCount
+                )
+            )
+        }
+        self.outcome = .result(InferReply(timing: answer.timing, outputs: NamedTensors(copies)))
+    }
+
     /// Encodes the answer once more, for another link.
     func encodeAgain(sender: InstanceID) {
         switch self.outcome {

@@ -1,15 +1,18 @@
 package import RoostEngine
 package import RoostWire
+internal import Synchronization
 
 /// One version of a model, loaded and warm.
+///
+/// Answers that are kept refer to it for a while after it was retired; its session they must not
+/// keep, so that is let go when the version is closed.
 package final class LoadedModel: Sendable {
     package let name: String
     package let version: UInt32
-    package let session: any Session
     package let description: ModelDescription
     let signature: ModelSignature
     package let policy: ExecutionPolicy
-    private let nameBytes: [UInt8]
+    private let loaded: Mutex<(any Session)?>
 
     /// - Parameter metadata: what is told of the model; `nil`: what its own file says.
     package init(
@@ -22,9 +25,8 @@ package final class LoadedModel: Sendable {
     ) {
         self.policy = policy
         self.name = name
-        self.nameBytes = Array(name.utf8)
         self.version = version
-        self.session = session
+        self.loaded = Mutex(session)
         self.signature = session.signature
         self.description = ModelDescription(
             name: name,
@@ -35,10 +37,16 @@ package final class LoadedModel: Sendable {
         )
     }
 
-    /// Whether these bytes of UTF-8 are the model's name.
-    func isNamed(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        bytes.count == self.nameBytes.count && bytes.elementsEqual(self.nameBytes)
+    /// The model ready to run. Only who executes one of its requests asks, and then it is there.
+    package var session: any Session {
+        guard let session = self.loaded.withLock({ $0 }) else {
+            preconditionFailure("model '\(self.name)/\(self.version)' was closed")
+        }
+        return session
     }
+
+    /// Lets the session go: the version is executed no more. Its end may block for a while.
+    func unload() { self.loaded.withLock { $0 = nil } }
 
     /// ``FNV1a`` over the signature's text: equal for workers that serve the same thing.
     var signatureDigest: UInt64 {

@@ -1,17 +1,11 @@
 package import RoostEngine
 internal import RoostWire
 
-/// Loads a repository's models as their ``ModelConfiguration`` says, one session each, and runs each
-/// once: a model that is announced answers its first request as fast as its second.
+/// Loads models as their ``ModelConfiguration`` says, one session each, and runs each once: a model
+/// that is announced answers its first request as fast as its second.
 package struct ModelLoader: Sendable {
-    /// What became of a repository.
-    package struct Outcome: Sendable {
-        package var models: [LoadedModel] = []
-        /// Everything that could not be loaded, one sentence each. The others serve all the same.
-        package var problems: [String] = []
-    }
-
     private let engine: any Engine
+    /// How sessions are loaded of models for which nothing is configured.
     private let options: SessionOptions
 
     package init(engine: any Engine, options: SessionOptions = SessionOptions()) {
@@ -19,46 +13,10 @@ package struct ModelLoader: Sendable {
         self.options = options
     }
 
-    /// Loads every version of every model. Blocks, perhaps for seconds.
-    ///
-    /// - Parameter loaded: is told of each model as it becomes ready, and how long that took.
-    package func load(
-        _ repository: ModelRepository,
-        loaded: (LoadedModel, Duration) -> Void = { _, _ in }
-    ) -> Outcome {
-        let listing = repository.scan()
-        var outcome = Outcome(problems: listing.problems)
-        let clock = SuspendingClock()
-        var configurations: [String: ModelConfiguration?] = [:]
-        for source in listing.sources {
-            let start = clock.now
-            let directory = "\(repository.directory)/\(source.name)"
-            do throws(ModelProblems) {
-                if configurations[source.name] == nil {
-                    // Once for all versions, and not served at all if that fails.
-                    configurations[source.name] = .some(nil)
-                    configurations[source.name] = try ModelConfiguration.load(directory: directory)
-                }
-                guard case .some(.some(let configuration)) = configurations[source.name] else {
-                    continue
-                }
-                let model = try self.load(source, configuration, directory: directory)
-                outcome.models.append(model)
-                loaded(model, clock.now - start)
-            } catch {
-                outcome.problems += error.problems
-            }
-        }
-        return outcome
-    }
-
-    /// Loads one version, as its model is configured. Blocks, perhaps for seconds.
-    ///
-    /// - Parameter directory: the model's.
+    /// Loads one version, as its model is configured, and warms it. Blocks, perhaps for seconds.
     package func load(
         _ source: ModelSource,
-        _ configuration: ModelConfiguration,
-        directory: String
+        _ configuration: ModelConfiguration
     ) throws(ModelProblems) -> LoadedModel {
         let session: any Session
         do throws(EngineError) {
@@ -71,7 +29,7 @@ package struct ModelLoader: Sendable {
         }
         let problems = configuration.problems(signature: session.signature)
         guard problems.isEmpty else { throw ModelProblems(problems: problems) }
-        try Self.warm(session, configuration, directory)
+        try Self.warm(session, configuration, source.modelDirectory)
         return LoadedModel(
             name: source.name,
             version: source.version,

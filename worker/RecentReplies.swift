@@ -136,6 +136,17 @@ struct RecentReplies<Item: Sendable>: Sendable {
         return state.executed.contains { $0.requestID == requestID } ? .executed : nil
     }
 
+    /// Shows all that is kept.
+    func forEach(_ body: (Item) -> Void) {
+        for case .some(let state) in self.states {
+            _ = state.current.first { entry in
+                body(entry.item)
+                return false
+            }
+            for entry in state.earlier { body(entry.item) }
+        }
+    }
+
     /// Forgets what is too old to be asked for.
     mutating func sweep(now: Moment) {
         guard now >= self.deadline else { return }

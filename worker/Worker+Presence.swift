@@ -60,6 +60,12 @@ extension Worker {
         }
     }
 
+    /// The record has changed: a registered broker hears of it at once, others when they register.
+    func announceRecord(_ index: Int, now: Moment) {
+        let actions = self.brokerLinks[index].heartbeater.recordChanged(now: now)
+        self.perform(actions, broker: index)
+    }
+
     private var heartbeat: Heartbeat {
         let statistics = self.pool.statistics
         return Heartbeat(
@@ -96,6 +102,7 @@ extension Worker {
         self.brokerLinks[index].socket?.close()
         self.brokerLinks[index].socket = nil
         self.brokerLinks[index].sequence = LinkSequence()
+        self.brokerLinks[index].isAnnounced = false
     }
 
     private func lost(_ index: Int) {
@@ -179,14 +186,15 @@ extension Worker {
         switch frame.header.type {
         case .registerOK:
             let answer = try RegisterOK(frame)
-            let wasRegistered = self.brokerLinks[index].heartbeater.isRegistered
+            let isNew = !self.brokerLinks[index].isAnnounced
             actions = self.brokerLinks[index].heartbeater.accepted(
                 answer,
                 now: now,
                 jitter: jitter
             )
             self.brokerLinks[index].wasRegistered = true
-            if !wasRegistered {
+            self.brokerLinks[index].isAnnounced = true
+            if isNew {
                 self.observe(.registered(broker: self.brokerLinks[index].endpoint))
             }
         case .heartbeatAck:
@@ -196,6 +204,7 @@ extension Worker {
                 now: now
             )
         case .unknown:
+            self.brokerLinks[index].isAnnounced = false
             actions = self.brokerLinks[index].heartbeater.unknown(now: now)
         case .error:
             let error = try ErrorReply(frame)
@@ -204,9 +213,8 @@ extension Worker {
         case .goAway:
             actions = self.brokerLinks[index].heartbeater.lost(now: now, jitter: jitter)
         case .register, .heartbeat, .drain, .deregister, .lookup, .snapshot, .watch, .delta,
-            .digest, .hello, .helloOK, .describe, .description, .infer, .result, .cancel, .credit,
-            .ping,
-            .pong:
+            .digest, .hello, .helloOK, .describe, .description, .models, .modelStates, .control,
+            .infer, .result, .cancel, .credit, .ping, .pong:
             throw WireError(.badType)
         }
         self.perform(actions, broker: index)

@@ -48,6 +48,7 @@ extension Worker {
     /// Requests are offered to the scheduler.
     func begin(_ arrivals: [(job: Job, byteCount: Int)]) {
         Self.add(arrivals, to: &self.underWay)
+        self.hold(arrivals)
     }
 
     private static func add(_ arrivals: [(job: Job, byteCount: Int)], to underWay: inout [Job]) {
@@ -60,14 +61,21 @@ extension Worker {
     /// A request is no longer under way.
     func end(_ job: Job) { self.end([job]) }
 
-    private func end(_ jobs: ArraySlice<Job>) { Self.remove(jobs, from: &self.underWay) }
+    private func end(_ jobs: ArraySlice<Job>) {
+        Self.remove(jobs, from: &self.underWay, &self.table)
+        self.closeRetired()
+    }
 
-    private static func remove(_ jobs: ArraySlice<Job>, from underWay: inout [Job]) {
+    private static func remove(
+        _ jobs: ArraySlice<Job>,
+        from underWay: inout [Job],
+        _ table: inout ModelTable
+    ) {
         for job in jobs {
             // After stop() nothing is under way.
-            guard job.position < underWay.count, underWay[job.position] === job,
-                let last = underWay.popLast(), last !== job
-            else { continue }
+            guard job.position < underWay.count, underWay[job.position] === job else { continue }
+            table.ended(job.modelIndex)
+            guard let last = underWay.popLast(), last !== job else { continue }
             last.position = job.position
             underWay[job.position] = last
         }

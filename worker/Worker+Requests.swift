@@ -101,6 +101,8 @@ extension Worker {
         switch frame.header.type {
         case .hello: self.greet(try Hello(frame), peer, client: frame.header.sender)
         case .describe: self.describe(try Describe(frame), peer, requestID: requestID)
+        case .models: self.tell(try Models(frame), peer, requestID: requestID)
+        case .control: self.take(try Control(frame), peer, requestID: requestID)
         case .ping:
             _ = try Ping(frame)
             self.send(Pong(load: self.load), to: peer, requestID: requestID)
@@ -116,9 +118,8 @@ extension Worker {
             self.clientLinks[peer]?.goAway()
             self.finishDraining()
         case .register, .registerOK, .heartbeat, .heartbeatAck, .unknown, .drain, .deregister,
-            .lookup, .snapshot, .watch, .delta, .digest, .helloOK, .description, .infer, .result,
-            .credit,
-            .error, .pong:
+            .lookup, .snapshot, .watch, .delta, .digest, .helloOK, .description, .modelStates,
+            .infer, .result, .credit, .error, .pong:
             throw WireError(.badType)
         }
     }
@@ -194,11 +195,14 @@ extension Worker {
             inlineOffset: frame.inlineOffset,
             frames: frames
         )
-        guard let modelIndex = self.model(view) else {
-            self.fail(key, self.unknownModel(view.model, version: view.version))
+        let place = self.table.place(of: view.model, version: view.version, label: view.label)
+        guard let modelIndex = place else {
+            let error = self.unknownModel(view.model, version: view.version, label: view.label)
+            // It may have been retired here just now, and be served elsewhere.
+            self.fail(key, error, isRetryable: true)
             return
         }
-        let model = self.models[modelIndex]
+        let model = self.table.model(at: modelIndex)
         let budget = Duration.microseconds(Int64(clamping: frame.header.aux))
         do throws(InferFailure) {
             let (inputs, wanted) = try Self.resolve(view, payload, model: model)
@@ -287,22 +291,20 @@ extension Worker {
         return "model '\(model.name)' has no output '\(name)'; it gives \(known)"
     }
 
-    /// The model of that name and version; the highest version if the request names none.
-    private func model(_ view: InferView) -> Int? {
-        self.models.lastIndex { model in
-            (view.version == 0 || model.version == view.version) && model.isNamed(view.model)
-        }
-    }
-
-    private func unknownModel(_ name: UnsafeRawBufferPointer, version: UInt32) -> ErrorReply {
-        let name = String(decoding: name, as: UTF8.self)
-        let versions = self.models.filter { $0.name == name }.map { String($0.version) }
-        let detail =
-            versions.isEmpty
-            ? "worker '\(self.record.workerID)' does not serve model '\(name)'"
-            : "model '\(name)' has no version \(version) here; it has "
-                + versions.joined(separator: ", ")
-        return ErrorReply(.modelNotFound, detail)
+    private func unknownModel(
+        _ name: UnsafeRawBufferPointer,
+        version: UInt32,
+        label: UnsafeRawBufferPointer
+    ) -> ErrorReply {
+        ErrorReply(
+            .modelNotFound,
+            self.table.problem(
+                with: String(decoding: name, as: UTF8.self),
+                version: version,
+                label: String(decoding: label, as: UTF8.self),
+                worker: self.record.workerID
+            )
+        )
     }
 
     // MARK: Admission
@@ -366,19 +368,33 @@ extension Worker {
     }
 
     private func describe(_ describe: Describe, _ peer: PeerID, requestID: UInt64) {
-        let model = self.models.last { model in
-            model.name == describe.model
-                && (describe.version == 0 || model.version == describe.version)
+        var (name, label) = (describe.model, describe.label)
+        let place = name.withUTF8 { name in
+            label.withUTF8 { label in
+                self.table.place(
+                    of: UnsafeRawBufferPointer(name),
+                    version: describe.version,
+                    label: UnsafeRawBufferPointer(label)
+                )
+            }
         }
-        if let model {
+        if let place {
+            let model = self.table.model(at: place)
             self.send(Description(model: model.description), to: peer, requestID: requestID)
             return
         }
-        var name = describe.model
-        let error = name.withUTF8 {
-            self.unknownModel(UnsafeRawBufferPointer($0), version: describe.version)
-        }
-        self.send(error, flags: .notExecuted, to: peer, requestID: requestID)
+        let detail = self.table.problem(
+            with: name,
+            version: describe.version,
+            label: label,
+            worker: self.record.workerID
+        )
+        self.send(
+            ErrorReply(.modelNotFound, detail),
+            flags: [.notExecuted, .retryable],
+            to: peer,
+            requestID: requestID
+        )
     }
 
     // MARK: Answering

@@ -16,6 +16,12 @@ package actor Worker {
         case stalled(Duration)
         /// No execution takes too long any more.
         case recovered
+        /// A version is loaded and warm, and how long that took.
+        case modelLoaded(String, UInt32, Duration)
+        /// A version is executed no more: no request for it is left.
+        case modelRetired(String, UInt32)
+        /// Something in the repository is not as it should be; told once until it is mended.
+        case repositoryProblem(String)
         /// Clients of this machine cannot be offered a socket of their own, and why.
         case noIPC(String)
         case drained
@@ -29,12 +35,20 @@ package actor Worker {
         var sequence = LinkSequence()
         /// It has held our record in this life: a newer one there is another process's.
         var wasRegistered = false
+        /// That it took our record on this link was told.
+        var isAnnounced = false
     }
 
     let reactor: Reactor
     let configuration: WorkerConfiguration
     let instance = InstanceID.random(using: Entropy())
-    let models: [LoadedModel]
+    var table: ModelTable
+    /// Where further models come from.
+    let supply: ModelSupply?
+    /// What the supply started with, until the threads have taken over.
+    var stock: ModelSupply.Stock?
+    var modelThreads: ModelThreads?
+    var controls: [PendingControl] = []
     let observe: @Sendable (Event) -> Void
 
     var socket: Socket?
@@ -95,10 +109,56 @@ package actor Worker {
         observe: @escaping @Sendable (Event) -> Void = { _ in },
         executors: @escaping ExecutorsMaker = ExecutorPool.init(_:sender:finished:)
     ) {
+        self.init(
+            configuration,
+            table: ModelTable(models: models),
+            supply: nil,
+            stock: nil,
+            on: reactor,
+            incarnation: incarnation,
+            observe: observe,
+            executors: executors
+        )
+    }
+
+    /// A worker that serves what a supply has, follows its repository, and takes orders to load and
+    /// unload.
+    package init(
+        _ configuration: WorkerConfiguration,
+        supply: ModelSupply,
+        stock: ModelSupply.Stock,
+        on reactor: Reactor,
+        incarnation: UInt64,
+        observe: @escaping @Sendable (Event) -> Void = { _ in }
+    ) {
+        self.init(
+            configuration,
+            table: stock.table,
+            supply: supply,
+            stock: stock,
+            on: reactor,
+            incarnation: incarnation,
+            observe: observe,
+            executors: ExecutorPool.init(_:sender:finished:)
+        )
+    }
+
+    private init(
+        _ configuration: WorkerConfiguration,
+        table: ModelTable,
+        supply: ModelSupply?,
+        stock: ModelSupply.Stock?,
+        on reactor: Reactor,
+        incarnation: UInt64,
+        observe: @escaping @Sendable (Event) -> Void,
+        executors: @escaping ExecutorsMaker
+    ) {
         self.makeExecutors = executors
         self.configuration = configuration
         self.replies = RecentReplies(configuration)
-        self.models = models.sorted { ($0.name, $0.version) < ($1.name, $1.version) }
+        self.table = table
+        self.supply = supply
+        self.stock = stock
         self.reactor = reactor
         self.observe = observe
         self.record = WorkerRecord(
@@ -108,13 +168,7 @@ package actor Worker {
             zone: configuration.zone,
             slots: UInt32(clamping: configuration.executors),
             queueMax: UInt32(clamping: configuration.queueMax),
-            models: models.map {
-                ModelRecord(
-                    name: $0.name,
-                    version: $0.version,
-                    signatureDigest: $0.signatureDigest
-                )
-            }
+            models: table.records
         )
     }
 
@@ -136,8 +190,9 @@ package actor Worker {
             // The first is for everybody; clients that do not know the other do not look for it.
             self.record.endpoints = [endpoint] + self.bindLocally(beside: bound)
             try Self.check(self.record.problems())
-            for (place, model) in self.models.enumerated() { self.pool.open(model, at: place) }
+            for (model, place) in self.table.open { self.pool.open(model, at: place) }
             try self.pool.start(threads: self.configuration.executors)
+            try self.followRepository()
         } catch {
             self.close()
             throw error
@@ -190,7 +245,9 @@ package actor Worker {
 
     /// Ends the executors, waiting for what runs. Call it off the reactor, after closing.
     nonisolated package func join() async {
-        let pool = await self.pool
+        let (pool, threads) = await (self.pool, self.modelThreads)
+        threads?.watch.stop()
+        threads?.loading.stop()
         pool.stop()
     }
 

@@ -20,6 +20,9 @@ package enum MessageType: UInt8, Sendable, CaseIterable {
     case goAway = 0x22
     case describe = 0x24
     case description = 0x25
+    case models = 0x26
+    case modelStates = 0x27
+    case control = 0x28
     case infer = 0x30
     case result = 0x31
     case cancel = 0x34

@@ -31,6 +31,14 @@ package enum WireLimits {
     package static let endpointsMax = 16
     /// The most models, each version counted, of one worker.
     package static let modelsMax = 256
+    /// The most labels of one version of a model, and the longest of them: with those of 256 models
+    /// a record still fits behind a part of a snapshot that is nearly full.
+    package static let labelsMax = 8
+    package static let labelBytesMax = 31
+    /// The most versions that one MODEL_STATES tells of.
+    package static let statesMax = 1024
+    /// The longest reason why a version does not serve.
+    package static let reasonBytesMax = 512
     /// The most worker records in one part of a snapshot or in one delta.
     package static let recordsMax = 1024
     /// The most workers that a broker lists and a client keeps: every list is at most as long.

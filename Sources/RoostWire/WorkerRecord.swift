@@ -58,9 +58,16 @@ package struct WorkerRecord: Hashable, Sendable {
         self.models = models
     }
 
-    /// Whether it serves that model in that version (0: any).
-    package func serves(_ model: some StringProtocol, version: UInt32) -> Bool {
-        self.models.contains { $0.name == model && (version == 0 || $0.version == version) }
+    /// Whether it serves that model in that version (0: any), or one of that label (empty: any).
+    package func serves(
+        _ model: some StringProtocol,
+        version: UInt32,
+        label: String = ""
+    ) -> Bool {
+        self.models.contains {
+            $0.name == model && (version == 0 || $0.version == version)
+                && (label.isEmpty || version != 0 || $0.labels.contains(label))
+        }
     }
 }
 
@@ -85,6 +92,15 @@ extension WorkerRecord {
                 "\(self.models.count) models; one worker serves \(WireLimits.modelsMax)"
             )
         }
+        for model in self.models
+        where model.labels.count > WireLimits.labelsMax
+            || model.labels.contains(where: { $0.utf8.count > WireLimits.labelBytesMax })
+        {
+            problems.append(
+                "version \(model.version) of model '\(model.name.prefix(32))' has more than "
+                    + "\(WireLimits.labelsMax) labels, or one over \(WireLimits.labelBytesMax) bytes"
+            )
+        }
         for model in self.models where !fits(model.name) {
             problems.append(
                 "the name of model '\(model.name.prefix(32))...' is over "
@@ -101,11 +117,19 @@ package struct ModelRecord: Hashable, Sendable {
     package var version: UInt32
     /// FNV-1a of the signature: workers that differ in it do not serve the same thing.
     package var signatureDigest: UInt64
+    /// The labels that name this version at this worker: `stable`, `canary`.
+    package var labels: [String]
 
-    package init(name: String, version: UInt32, signatureDigest: UInt64 = 0) {
+    package init(
+        name: String,
+        version: UInt32,
+        signatureDigest: UInt64 = 0,
+        labels: [String] = []
+    ) {
         self.name = name
         self.version = version
         self.signatureDigest = signatureDigest
+        self.labels = labels
     }
 }
 
@@ -129,7 +153,8 @@ extension WorkerRecord {
             ModelRecord(
                 name: try reader.string(),
                 version: try reader.integer(),
-                signatureDigest: try reader.integer()
+                signatureDigest: try reader.integer(),
+                labels: try reader.labels()
             )
         }
         guard !self.workerID.isEmpty else { throw WireError(.badValue) }
@@ -149,6 +174,24 @@ extension WorkerRecord {
             writer.string(model.name)
             writer.integer(model.version)
             writer.integer(model.signatureDigest)
+            writer.labels(model.labels)
+        }
+    }
+}
+
+extension WireReader {
+    /// The labels of one version.
+    mutating func labels() throws(WireError) -> [String] {
+        try self.list(limit: WireLimits.labelsMax) { (reader) throws(WireError) in
+            try reader.string(limit: WireLimits.labelBytesMax)
+        }
+    }
+}
+
+extension WireWriter {
+    mutating func labels(_ labels: [String]) {
+        self.list(labels.prefix(WireLimits.labelsMax)) {
+            $0.string($1, limit: WireLimits.labelBytesMax)
         }
     }
 }

@@ -14,6 +14,7 @@ MAGIC, VERSION, HEADER_BYTES = 0x54534F52, 1, 56
 FRAME_MAX, META_MAX, INLINE_MAX, FRAMES_MAX = 1 << 20, 256 << 10, 4 << 10, 64
 PAYLOAD_MAX = FRAME_MAX * FRAMES_MAX
 NAME_MAX, DIMENSION_NAME_MAX, DETAIL_MAX, VALUE_MAX = 255, 63, 2048, 60000
+LABEL_MAX, REASON_MAX, LABELS_MAX, STATES_MAX = 31, 512, 8, 1024
 TENSORS_MAX, RANK_MAX, ENDPOINTS_MAX, MODELS_MAX, RECORDS_MAX, ENTRIES_MAX = 64, 8, 16, 256, 1024, 32
 
 DATATYPES = ["BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64",
@@ -104,7 +105,10 @@ class Writer:
 STATES, REASONS, WHYS = range(1, 6), range(1, 3), range(1, 4)
 SELECTOR = [("model", "text"), ("version", "u32"), ("zone", "text")]
 LOAD = [("inFlight", "u32"), ("queued", "u32"), ("serviceMicroseconds", "u32")]
-MODEL = [("name", "text"), ("version", "u32"), ("signatureDigest", "u64")]
+MODEL = [("name", "text"), ("version", "u32"), ("signatureDigest", "u64"),
+         ("labels", ("list", LABELS_MAX, "label"))]
+MODEL_STATE = [("name", "text"), ("version", "u32"), ("state", range(1, 8)),
+               ("labels", ("list", LABELS_MAX, "label")), ("reason", "reason")]
 RECORD = [("workerID", "name"), ("incarnation", "u64"), ("instance", "instance"),
           ("revision", "u64"), ("state", STATES), ("zone", "text"), ("slots", "u32"),
           ("queueMax", "u32"), ("endpoints", ("list", ENDPOINTS_MAX, "text")),
@@ -136,8 +140,11 @@ PLAIN = {
     0x20: [("workerID", "text"), ("incarnation", "u64"), ("wantCredit", "u32")],
     0x21: [("credit", "u32"), ("load", LOAD)],
     0x22: [("reason", REASONS), ("limit", "u32")],
-    0x24: [("model", "text"), ("version", "u32")],
+    0x24: [("model", "text"), ("version", "u32"), ("label", "label")],
     0x25: [("model", DESCRIPTION)],
+    0x26: [("model", "text")],
+    0x27: [("total", "u32"), ("states", ("list", STATES_MAX, MODEL_STATE))],
+    0x28: [("action", range(1, 4)), ("model", "text"), ("version", "u32")],
     0x34: [],
     0x35: [("messages", "u32")],
     0x36: [("code", "u16"), ("backoff", "u32"), ("value", "u64"), ("detail", "detail")],
@@ -162,6 +169,10 @@ def read_value(reader, kind):
         return str(reader.u64())
     if kind == "detail":
         return reader.text(DETAIL_MAX)
+    if kind == "label":
+        return reader.text(LABEL_MAX)
+    if kind == "reason":
+        return reader.text(REASON_MAX)
     if kind == "name":
         name = reader.text()
         require(name, "badValue")
@@ -191,7 +202,7 @@ def write_value(writer, kind, value):
     elif kind == "metadata":
         entries = sorted(value.items(), key=lambda entry: (entry[0] != "labels", entry[0]))
         writer.items(entries, lambda w, entry: (w.text(entry[0]), w.text(entry[1])))
-    elif kind in ("name", "detail"):
+    elif kind in ("name", "detail", "label", "reason"):
         writer.text(value)
     else:
         getattr(writer, kind)(value)
@@ -277,6 +288,7 @@ def read_infer(reader, inline, frames):
     inputs, outputs = reader.u16(), reader.u16()
     require(inputs <= TENSORS_MAX and outputs <= TENSORS_MAX, "tooLong")
     fields["model"] = reader.text()
+    fields["label"] = reader.text(LABEL_MAX)
     tiling = Tiling(inline, frames)
     fields["inputs"] = [read_tensor(reader, tiling) for _ in range(inputs)]
     tiling.finish()
@@ -291,6 +303,7 @@ def write_infer(writer, fields):
     writer.u16(len(fields["inputs"]))
     writer.u16(len(fields["outputs"]))
     writer.text(fields["model"])
+    writer.text(fields["label"])
     payload = write_tensors(writer, fields["inputs"])
     for name in fields["outputs"]:
         writer.text(name)
@@ -344,6 +357,7 @@ def decode(frames):
         return kind, header, read_result(meta, inline, frames[1:])
     fields = read_value(meta, PLAIN[kind])
     require(kind != 0x11 or fields["part"] < fields["parts"], "badValue")
+    require(kind != 0x27 or fields["total"] >= len(fields["states"]), "badValue")
     return kind, header, fields
 
 

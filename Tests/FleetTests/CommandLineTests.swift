@@ -51,6 +51,99 @@ struct CommandLineTests {
         #expect(read.output.map { $0.contains("\"three\"") } == [true, false])
     }
 
+    @Test("versions are put there, loaded and unloaded by command, at one worker or at all")
+    func orders() async throws {
+        let directory = ModelDirectory()
+        let file = "\(Repository.exampleModels)/digits/1/model.onnx"
+        directory.copy(file, to: "digits/1/model.onnx")
+        let fleet = try await ProcessFleet(workers: ["a", "b"], models: directory.path)
+        directory.copy(file, to: "digits/2/model.onnx")
+        // Before it has settled: the order says that it is complete.
+        let loaded = try await fleet.roost(["model", "load", "digits", "--version", "2"])
+        #expect(loaded.exit == .code(0), "\(loaded.error)")
+        #expect(loaded.output.count == 3)
+        for line in loaded.output.dropFirst() {
+            #expect(line.contains("ok") && line.contains("2 ready"), "\(line)")
+        }
+        directory.write("digits/3/model.onnx", "this is no model")
+        let broken = try await fleet.roost(["model", "load", "digits", "--version", "3"])
+        #expect(broken.exit == .code(70))
+        #expect(broken.output.last?.contains("cannot be loaded from") == true)
+        let models = try await fleet.roost(["models"])
+        #expect(models.exit == .code(0))
+        #expect(models.output.contains { $0.contains("3  failed") && $0.contains("cannot be") })
+
+        let unloaded = try await fleet.roost(
+            ["model", "unload", "digits", "--version", "2", "--worker", "a"]
+        )
+        #expect(unloaded.exit == .code(0))
+        #expect(unloaded.output.count == 2)
+        #expect(unloaded.output.last?.contains("2 unloaded") == true)
+        for worker in ["a", "b"] {
+            let reloaded = try await fleet.roost(
+                ["model", "reload", "digits", "--version", "1", "--worker", worker]
+            )
+            #expect(reloaded.exit == .code(0), "\(reloaded.output)")
+        }
+        let unknown = try await fleet.roost(["model", "load", "none"])
+        #expect(unknown.exit == .code(69))
+        #expect(unknown.output.last?.contains("has no model 'none'") == true)
+        let nobody = try await fleet.roost(["model", "unload", "digits", "--worker", "nobody"])
+        #expect(nobody.exit == .code(69))
+        let good = try await fleet.roost(
+            ["classify", "digits", "\(Repository.images)/digit-3-0003.png"]
+        )
+        #expect(good.exit == .code(0))
+        #expect(fleet.workers.allSatisfy { $0.process.isRunning })
+    }
+
+    @Test("a worker that is told to serves only some models of a directory")
+    func onlySome() async throws {
+        let directory = ModelDirectory()
+        let file = "\(Repository.exampleModels)/digits/1/model.onnx"
+        for name in ["one", "two", "three"] { directory.copy(file, to: "\(name)/1/model.onnx") }
+        let fleet = try await ProcessFleet(workers: [])
+        let flags = try await fleet.startWorker(
+            "flags",
+            models: directory.path,
+            arguments: ["--model", "one", "--model", "three", "--poll-interval", "1h"]
+        )
+        let twins = try await fleet.startWorker(
+            "twins",
+            models: directory.path,
+            environment: [
+                "ROOST_MODEL": "two", "ROOST_POLL_INTERVAL": "100ms", "ROOST_SETTLE_TIME": "0",
+                "ROOST_MODEL_SIZE_MAX": "1",
+            ]
+        )
+        directory.copy(file, to: "two/2/model.onnx")
+        try await eventually("the twin has found version 2, and nobody anything else") {
+            let workers = try await fleet.roost(["workers"]).output
+            return workers.contains { $0.hasPrefix("flags") && $0.hasSuffix("one/1 three/1") }
+                && workers.contains { $0.hasPrefix("twins") && $0.hasSuffix(" two/2") }
+        }
+        #expect(flags.process.isRunning && twins.process.isRunning)
+    }
+
+    @Test(
+        "a bound that is passed is named before anything is loaded",
+        arguments: [
+            (["--poll-interval", "49ms"], "poll-interval is"),
+            (["--poll-interval", "3601s"], "poll-interval is"),
+            (["--settle-time", "3601s"], "settle-time is"),
+            (["--model-size-max", "0"], "model-size-max is 0, but must be at least 1"),
+            (["--model", "none"], "model 'none' is not in the repository"),
+        ]
+    )
+    func bounds(arguments: [String], words: String) async throws {
+        let result = try await ChildProcess.run(
+            ProcessFleet.worker,
+            [Repository.exampleModels, "--listen", ProcessFleet.anyPort] + arguments
+        )
+        #expect(result.exit == .code(78))
+        #expect(result.error.last?.contains(words) == true, "\(result.error)")
+    }
+
     @Test("bad input is one sentence and its exit code, and harms nobody")
     func badInput() async throws {
         let fleet = try await ProcessFleet(workers: ["a"])

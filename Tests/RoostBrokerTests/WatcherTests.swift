@@ -529,7 +529,7 @@ struct WatcherTests {
 
     // MARK: Parts
 
-    /// A record of nearly 70 KB, the largest there is: over the size of a part.
+    /// A record of nearly 70 KB, the largest there is without labels: over the size of a part.
     private static func bulky(_ id: String) -> WorkerRecord {
         var record = WorkerRecord.sample(id)
         record.models = (0..<WireLimits.modelsMax).map {
@@ -572,6 +572,23 @@ struct WatcherTests {
         #expect(last.part == 65_999 && last.parts == 66_000)
         let frame = last.frame(FrameHeader(.snapshot, sender: .random()))
         #expect(try frame.withUnsafeBytes { try Snapshot(FrameView($0)) } == last)
+    }
+
+    @Test("a record with as many and as long labels as there may be fits behind a full part")
+    func labels() throws {
+        var record = Self.bulky("w")
+        let label = String(repeating: "l", count: WireLimits.labelBytesMax)
+        for index in record.models.indices {
+            record.models[index].labels = Array(repeating: label, count: WireLimits.labelsMax)
+        }
+        let small = Array(repeating: WorkerRecord.sample("s"), count: 1_022)
+        let parts = Snapshot.parts(small + [record], sequence: 1, complete: true)
+        #expect(parts.flatMap(\.records).count == 1_023)
+        for part in parts {
+            #expect(part.metaBytes <= WireLimits.metaBytesMax)
+            let frame = part.frame(FrameHeader(.snapshot, sender: .random()))
+            #expect(try frame.withUnsafeBytes { try Snapshot(FrameView($0)) } == part)
+        }
     }
 
     @Test("the largest records travel one to a part, and each part can be read")

@@ -43,6 +43,103 @@ import Testing
         #expect(self.scan().sources.map(\.description) == ["ant/1"])
     }
 
+    @Test("links that lead out of the repository are refused, wherever on the way they are")
+    func linksOutside() {
+        let outside = TemporaryDirectory()
+        outside.write("1/model.onnx", [1])
+        let path = self.directory.path
+        self.directory.makeDirectory("file/1")
+        symlink("\(outside.path)/1/model.onnx", "\(path)/file/1/model.onnx")
+        self.directory.makeDirectory("version")
+        symlink("\(outside.path)/1", "\(path)/version/1")
+        symlink(outside.path, "\(path)/whole")
+        self.directory.write("weights/1/model.onnx", [1])
+        symlink("/etc/passwd", "\(path)/weights/1/data.bin")
+        self.directory.write("good/1/model.onnx", [1])
+        let listing = self.scan()
+        #expect(listing.sources.map(\.description) == ["good/1"])
+        #expect(listing.problems.count == 4)
+        #expect(
+            listing.problems.first
+                == "'\(path)/file/1/model.onnx' leads out of the repository, to "
+                + "'\(outside.path)/1/model.onnx': links must stay inside it"
+        )
+        for problem in listing.problems { #expect(problem.contains("leads out")) }
+    }
+
+    @Test("a version of 1 MiB is within a bound of 1 MiB; a byte more is not")
+    func sizes() {
+        self.directory.write("ant/1/model.onnx", [UInt8](repeating: 0, count: 1 << 20))
+        self.directory.write("bee/1/model.onnx", [UInt8](repeating: 0, count: 1 << 20))
+        self.directory.write("bee/1/more", [0])
+        let repository = ModelRepository(directory: self.directory.path, versionBytesMax: 1 << 20)
+        let listing = repository.scan()
+        #expect(listing.sources.map(\.description) == ["ant/1"])
+        #expect(listing.problems.count == 1)
+        #expect(listing.problems[0].contains("more than the 1 MiB that a version may"))
+    }
+
+    @Test("a version of 4095 files is looked at as a whole; one of 4096 is refused")
+    func files() {
+        self.directory.write("ant/1/model.onnx", [1])
+        for number in 1..<4095 { self.directory.write("ant/1/f\(number)") }
+        #expect(self.scan().problems == [])
+        self.directory.write("ant/1/g")
+        #expect(self.scan().sources == [])
+        #expect(self.scan().problems.count == 1)
+    }
+
+    @Test("only the models that are asked for are looked at; one that is not there is a problem")
+    func only() {
+        for name in ["ant", "bee", "cow"] { self.directory.write("\(name)/1/model.onnx") }
+        self.directory.makeDirectory("dog")
+        let path = self.directory.path
+        let listing = ModelRepository(directory: path, only: ["bee", "eel"]).scan()
+        #expect(listing.sources.map(\.description) == ["bee/1"])
+        #expect(listing.problems == ["model 'eel' is not in the repository '\(path)'"])
+    }
+
+    @Test("files beside the versions are the model's own business")
+    func filesBeside() {
+        self.directory.write("ant/model.toml")
+        self.directory.write("ant/README")
+        self.directory.write("ant/1/model.onnx")
+        #expect(self.scan().problems == [])
+    }
+
+    @Test("a stamp stays while nothing changes and is another when a file does, comes or goes")
+    func stamps() throws {
+        func stamp() throws -> UInt64 { try #require(self.scan().versions.first).stamp }
+        self.directory.write("ant/1/model.onnx", [1, 2])
+        let first = try stamp()
+        #expect(try stamp() == first)
+        self.directory.write("ant/1/model.onnx", [1, 2, 3])
+        let longer = try stamp()
+        #expect(longer != first)
+        self.directory.write("ant/1/data/weights", [1])
+        let more = try stamp()
+        #expect(more != longer)
+        // The same size, another time.
+        var times = [timespec(tv_sec: 1, tv_nsec: 0), timespec(tv_sec: 1, tv_nsec: 1)]
+        utimensat(AT_FDCWD, "\(self.directory.path)/ant/1/model.onnx", &times, 0)
+        #expect(try stamp() != more)
+        unlink("\(self.directory.path)/ant/1/data/weights")
+        rmdir("\(self.directory.path)/ant/1/data")
+        let fewer = try stamp()
+        times[1].tv_nsec = 2
+        utimensat(AT_FDCWD, "\(self.directory.path)/ant/1/model.onnx", &times, 0)
+        #expect(try stamp() != fewer)
+    }
+
+    @Test("a directory that cannot be read says nothing of its model, and that is told apart")
+    func unreadable() {
+        guard geteuid() != 0 else { return }
+        self.directory.write("ant/1/model.onnx")
+        chmod("\(self.directory.path)/ant", 0)
+        defer { chmod("\(self.directory.path)/ant", 0o755) }
+        #expect(self.scan().unreadable == ["ant"])
+    }
+
     @Test("all problems are reported at once, and the sound models are listed beside them")
     func problems() {
         self.directory.write("ant/1/model.onnx")
@@ -74,6 +171,7 @@ import Testing
     func missing() {
         let listing = ModelRepository(directory: "\(self.directory.path)/none").scan()
         #expect(listing.sources.isEmpty)
+        #expect(!listing.isReadable)
         #expect(
             listing.problems == [
                 "model repository '\(self.directory.path)/none' cannot be read: "
@@ -134,7 +232,7 @@ import Testing
         )
     }
 
-    @Test("64 versions are listed; of 65 the last is left out, and that is said")
+    @Test("64 versions are listed; of 65 the oldest is left out, and that is said")
     func versionsMax() {
         for number in 1...ModelRepository.versionsMax {
             self.directory.write("ant/\(number)/model.onnx")
@@ -142,9 +240,9 @@ import Testing
         #expect(self.scan().problems.isEmpty)
         self.directory.write("ant/65/model.onnx")
         let listing = self.scan()
-        #expect(listing.sources.last?.version == 64)
+        #expect(listing.sources.first?.version == 2)
         #expect(
-            listing.problems == ["model 'ant' has 65 versions; only the first 64 are looked at"]
+            listing.problems == ["model 'ant' has 65 versions; only the newest 64 are looked at"]
         )
     }
 }

@@ -112,6 +112,33 @@ package final class InProcessFleet: Sendable {
         return worker
     }
 
+    /// Adds a worker that serves a repository and follows it.
+    @discardableResult
+    package func addWorker(
+        _ id: String,
+        supply: ModelSupply,
+        observe: @escaping @Sendable (Worker.Event) -> Void = { _ in },
+        configure: (inout WorkerConfiguration) -> Void = { _ in }
+    ) async throws -> Worker {
+        var configuration = WorkerConfiguration(
+            id: id,
+            listen: [try Endpoint("tcp://127.0.0.1:*")]
+        )
+        configuration.brokers = self.brokerEndpoints
+        configure(&configuration)
+        let worker = Worker(
+            configuration,
+            supply: supply,
+            stock: supply.stock(),
+            on: self.reactor,
+            incarnation: UInt64.random(in: 1...1_000_000),
+            observe: observe
+        )
+        _ = try await worker.start()
+        self.workers.withLock { $0.append(worker) }
+        return worker
+    }
+
     /// A client of this fleet.
     package func client(
         configure: (inout ClientConfiguration) -> Void = { _ in }

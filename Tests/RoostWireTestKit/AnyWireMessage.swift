@@ -21,8 +21,8 @@ package struct AnyWireMessage: Sendable {
         Register.self, RegisterOK.self, Heartbeat.self, HeartbeatAck.self, Unknown.self,
         Drain.self, Deregister.self, Lookup.self, Snapshot.self, Watch.self, Delta.self,
         Digest.self, Hello.self, HelloOK.self, GoAway.self, Describe.self, Description.self,
-        Cancel.self,
-        Credit.self, ErrorReply.self, Ping.self, Pong.self,
+        Models.self, ModelStates.self, Control.self, Cancel.self, Credit.self, ErrorReply.self,
+        Ping.self, Pong.self,
     ]
 
     /// Decodes a message from its frames, each in memory of exactly its size.
@@ -79,6 +79,7 @@ package struct AnyWireMessage: Sendable {
         var request = InferRequest(
             model: try Self.text(view.model),
             version: view.version,
+            label: try Self.text(view.label),
             attempt: view.attempt,
             priority: view.priority,
             inputs: [:]
@@ -144,6 +145,7 @@ extension AnyWireMessage: Equatable {
             return AnyHashable(left) == AnyHashable(right)
         case (.infer(let left), .infer(let right)):
             return left.model == right.model && left.version == right.version
+                && left.label == right.label
                 && left.attempt == right.attempt && left.priority == right.priority
                 && left.outputs == right.outputs && Self.same(left.inputs, right.inputs)
         case (.result(let left), .result(let right)):

@@ -146,6 +146,36 @@ package struct WireSample: Sendable, CustomStringConvertible {
         WireSample("go-away", GoAway(reason: .draining, limit: .seconds(25))),
         WireSample("go-away-violation", GoAway(reason: .protocolViolation)),
         WireSample("describe", Describe(model: "digits", version: 1), requestID: 13),
+        WireSample(
+            "describe-label",
+            Describe(model: "digits", label: "canary"),
+            requestID: 13
+        ),
+        WireSample("models", Models(model: "digits"), requestID: 18),
+        WireSample("models-all", Models(), requestID: 18),
+        WireSample("control-load", Control(.load, model: "digits", version: 2), requestID: 19),
+        WireSample("control-unload", Control(.unload, model: "digits"), requestID: 19),
+        WireSample("control-reload", Control(.reload, model: "digits"), requestID: 19),
+        WireSample(
+            "model-states",
+            ModelStates([
+                ModelState(
+                    name: "digits",
+                    version: 1,
+                    state: .ready,
+                    labels: ["canary", "stable"]
+                ),
+                ModelState(
+                    name: "digits",
+                    version: 2,
+                    state: .failed,
+                    reason: "'digits/2' has no model.onnx"
+                ),
+                ModelState(name: "gr\u{fc}n", version: .max, state: .available),
+            ]),
+            requestID: 19
+        ),
+        WireSample("model-states-none", ModelStates([]), requestID: 19),
         WireSample("description", Description(model: Self.description), requestID: 13),
         WireSample("cancel", Cancel(), requestID: 14),
         WireSample("credit", Credit(messages: 32), aux: 1 << 20),
@@ -181,6 +211,7 @@ package struct WireSample: Sendable, CustomStringConvertible {
         Self.infer("infer-scalar", ["x": Tensor([2.5] as [Double], shape: [])]),
         Self.infer("infer-no-elements", ["x": Tensor([Float](), shape: [0, 3])]),
         Self.infer("infer-no-inputs", [:]),
+        Self.infer("infer-label", [:], version: 0, label: "canary"),
         Self.infer(
             "infer-payload-frame",
             [
@@ -214,6 +245,8 @@ package struct WireSample: Sendable, CustomStringConvertible {
     private static func infer(
         _ name: String,
         _ inputs: NamedTensors,
+        version: UInt32 = 2,
+        label: String = "",
         outputs: [String] = []
     ) -> WireSample {
         WireSample(
@@ -221,7 +254,8 @@ package struct WireSample: Sendable, CustomStringConvertible {
             .infer(
                 InferRequest(
                     model: "digits",
-                    version: 2,
+                    version: version,
+                    label: label,
                     attempt: 1,
                     priority: 3,
                     inputs: inputs,
@@ -252,7 +286,12 @@ package struct WireSample: Sendable, CustomStringConvertible {
             endpoints: endpoints,
             models: [
                 ModelRecord(name: "digits", version: 1, signatureDigest: 0x1122_3344_5566_7788),
-                ModelRecord(name: "digits", version: 2, signatureDigest: .max),
+                ModelRecord(
+                    name: "digits",
+                    version: 2,
+                    signatureDigest: .max,
+                    labels: ["canary", "stable"]
+                ),
             ]
         )
     }

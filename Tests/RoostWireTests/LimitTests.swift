@@ -179,6 +179,86 @@ import Testing
         )
     }
 
+    @Test("8 labels of 31 bytes are taken, one more or a byte more is not")
+    func labels() {
+        func record(_ labels: [String]) -> WorkerRecord {
+            WorkerRecord(
+                workerID: "w",
+                incarnation: 1,
+                instance: WireSample.sender,
+                models: [ModelRecord(name: "m", version: 1, labels: labels)]
+            )
+        }
+        let label = String(repeating: "l", count: 31)
+        #expect(record(Array(repeating: label, count: 8)).problems() == [])
+        #expect(record(Array(repeating: label, count: 9)).problems().count == 1)
+        #expect(record([label + "l"]).problems().count == 1)
+        #expect(self.states(labels: Array(repeating: label, count: 8)) == nil)
+        #expect(self.states(labels: Array(repeating: label, count: 9)) == .tooLong)
+        #expect(self.states(labels: [label + "l"]) == .tooLong)
+        for (count, expected) in [(31, nil), (32, .tooLong)] as [(Int, WireError.Reason?)] {
+            var infer = RawInfer()
+            infer.label = String(repeating: "l", count: count)
+            #expect(reason(infer) == expected)
+            var writer = ByteWriter()
+            writer.string("m")
+            writer.integer(UInt32(0))
+            writer.string(self.zeros(count))
+            #expect(reason(RawFrame(type: .describe, meta: writer.bytes)) == expected)
+        }
+    }
+
+    @Test("1024 states with reasons of 512 bytes are taken, one more or a byte more is not")
+    func states() {
+        #expect(self.states(count: 1024) == nil)
+        #expect(self.states(count: 1025) == .tooLong)
+        #expect(self.states(reason: 512) == nil)
+        #expect(self.states(reason: 513) == .tooLong)
+        // There are no fewer than are told of.
+        #expect(self.states(count: 2, total: 1) == .badValue)
+    }
+
+    private func states(
+        count: Int = 1,
+        total: Int? = nil,
+        labels: [String] = [],
+        reason length: Int = 0
+    ) -> WireError.Reason? {
+        var writer = ByteWriter()
+        writer.integer(UInt32(total ?? count))
+        writer.integer(UInt16(count))
+        for _ in 0..<count {
+            writer.string("m")
+            writer.integer(UInt32(1))
+            writer.integer(UInt8(3))
+            writer.integer(UInt16(labels.count))
+            for label in labels { writer.string(label) }
+            writer.string(self.zeros(length))
+        }
+        return reason(RawFrame(type: .modelStates, meta: writer.bytes))
+    }
+
+    @Test("of more states than a message holds the first are sent, and how many there are")
+    func manyStates() throws {
+        let state = ModelState(
+            name: String(repeating: "n", count: 255),
+            version: 1,
+            state: .failed,
+            labels: Array(repeating: String(repeating: "l", count: 31), count: 8),
+            reason: String(repeating: "r", count: 600)
+        )
+        let states = ModelStates(Array(repeating: state, count: 2_000))
+        let frame = states.frame(FrameHeader(.modelStates, sender: WireSample.sender))
+        let back = try frame.withUnsafeBytes { try ModelStates(FrameView($0)) }
+        #expect(back.total == 2_000)
+        #expect((200..<300).contains(back.states.count))
+        #expect(back.states[0].reason == String(repeating: "r", count: 512))
+        #expect(
+            ModelStates(Array(repeating: .init(name: "", version: 1, state: .ready), count: 1_025))
+                .states.count == 1_024
+        )
+    }
+
     @Test("a record that its receivers would refuse, or would be sent cut, is found before that")
     func recordProblems() throws {
         let long = String(repeating: "n", count: 256)

@@ -75,6 +75,7 @@ struct RawInfer {
     var inputCount: UInt16?
     var outputCount: UInt16?
     var model = "m"
+    var label = ""
     var inline: [UInt8] = []
     var frames: [[UInt8]] = []
     var trailing: [UInt8] = []
@@ -88,6 +89,7 @@ struct RawInfer {
         writer.integer(self.inputCount ?? UInt16(self.descriptors.count))
         writer.integer(self.outputCount ?? UInt16(self.outputs.count))
         writer.string(self.model)
+        writer.string(self.label)
         for descriptor in self.descriptors { descriptor.write(to: &writer) }
         for name in self.outputs { writer.string(name) }
         return RawFrame(

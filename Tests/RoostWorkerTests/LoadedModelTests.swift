@@ -56,19 +56,6 @@ struct LoadedModelTests {
         #expect(back.labels.count == 19_000)
     }
 
-    @Test("a model is told by its exact name")
-    func named() {
-        let model = LoadedModel(
-            name: "añb",
-            version: 1,
-            engine: "",
-            session: FakeSession.identity()
-        )
-        for (name, isNamed) in [("añb", true), ("añ", false), ("añbc", false), ("", false)] {
-            #expect(Array(name.utf8).withUnsafeBytes { model.isNamed($0) } == isNamed)
-        }
-    }
-
     @Test("the digest is the signature's, not the name's or version's")
     func digest() {
         let model = { (name: String, version: UInt32, session: FakeSession) in

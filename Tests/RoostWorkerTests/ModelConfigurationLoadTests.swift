@@ -135,11 +135,13 @@ struct ModelConfigurationLoadTests {
             seen.add(inputs[0].shape)
             return inputs
         }
-        let outcome = ModelLoader(engine: FakeEngine(session))
-            .load(ModelRepository(directory: directory.path))
+        let stock = ModelSupply(
+            repository: ModelRepository(directory: directory.path),
+            loader: ModelLoader(engine: FakeEngine(session))
+        ).stock()
         return (
-            seen.shapes, outcome.models.first,
-            outcome.problems.map { $0.replacing(directory.path, with: "DIR") }
+            seen.shapes, stock.table.models.first,
+            stock.problems.map { $0.replacing(directory.path, with: "DIR") }
         )
     }
 

@@ -37,8 +37,12 @@ struct InferCommand: ParsableCommand {
     )
     var output: [OutputArgument] = []
 
-    @Option(name: .customLong("version"), help: "The version (default: the worker's highest).")
+    @Option(
+        name: .customLong("version"),
+        help: "The version (default: that of the label `stable`, or the highest)."
+    )
     var modelVersion: Int?
+    @Option(help: "The label of the version, instead.") var label: String?
 
     @OptionGroup var fleet: FleetOptions
     @OptionGroup var balancing: BalancingOptions
@@ -56,6 +60,7 @@ struct InferCommand: ParsableCommand {
         let description = try await client.describe(
             model: self.model,
             version: self.modelVersion,
+            label: self.label,
             timeout: timeout
         )
         let inputs = try await self.inputs(description)

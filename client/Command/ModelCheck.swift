@@ -53,12 +53,11 @@ struct ModelCheck {
         var loaded: [LoadedModel] = []
         for source in sources {
             if let version = self.location.version, version != source.version { continue }
-            report.versions.append(self.load(source, configuration, directory, into: &loaded))
+            report.versions.append(self.load(source, configuration, into: &loaded))
         }
         // As the worker: a version that is broken leaves its place to the one before it.
-        let served = configuration.versions.served(
-            of: self.location.version == nil ? loaded.map(\.version) : sources.map(\.version)
-        )
+        let present = self.location.version == nil ? loaded.map(\.version) : sources.map(\.version)
+        let served = configuration.versions.served(of: present) + configuration.labels.values
         for index in report.versions.indices {
             let version = report.versions[index]
             report.versions[index].isServed =
@@ -85,15 +84,13 @@ struct ModelCheck {
     private func load(
         _ source: ModelSource,
         _ configuration: ModelConfiguration,
-        _ directory: String,
         into loaded: inout [LoadedModel]
     ) -> ModelReport.Version {
         var version = ModelReport.Version(version: source.version, byteCount: Self.size(source))
         let clock = SuspendingClock()
         let start = clock.now
         do throws(ModelProblems) {
-            let model = try ModelLoader(engine: self.engine)
-                .load(source, configuration, directory: directory)
+            let model = try ModelLoader(engine: self.engine).load(source, configuration)
             version.loadTime = clock.now - start
             version.signature = model.session.signature
             version.classCount = model.description.labels.count

@@ -4,7 +4,10 @@ import ArgumentParser
 struct ModelCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "model",
-        abstract: "Says what one model takes and gives, or how it would be served.",
-        subcommands: [ModelShowCommand.self, ModelCheckCommand.self]
+        abstract: "Shows, checks, loads and unloads one model.",
+        subcommands: [
+            ModelShowCommand.self, ModelCheckCommand.self, ModelLoadCommand.self,
+            ModelUnloadCommand.self, ModelReloadCommand.self,
+        ]
     )
 }

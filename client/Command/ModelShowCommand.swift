@@ -10,8 +10,12 @@ struct ModelShowCommand: ParsableCommand {
     )
 
     @Argument(help: "The model's name.") var name: String
-    @Option(name: .customLong("version"), help: "The version (default: the highest).")
+    @Option(
+        name: .customLong("version"),
+        help: "The version (default: that of the label `stable`, or the highest)."
+    )
     var modelVersion: Int?
+    @Option(help: "The label of the version, instead.") var label: String?
     @OptionGroup var fleet: FleetOptions
     @Flag(help: "Print JSON.") var json = false
 
@@ -21,6 +25,7 @@ struct ModelShowCommand: ParsableCommand {
             let model = try await client.describe(
                 model: self.name,
                 version: self.modelVersion,
+                label: self.label,
                 timeout: try self.fleet.callTimeout()
             )
             await client.close()

@@ -79,7 +79,7 @@ struct ServeCommand: ParsableCommand {
                 listen: workerListen,
                 brokers: [brokerEndpoint.reachable]
             ),
-            models: models,
+            models,
             on: reactor,
             logger: logger
         )
@@ -92,7 +92,7 @@ struct ServeCommand: ParsableCommand {
             metadata: [
                 "broker": "\(brokerEndpoint)",
                 "endpoint": "\(program.endpoint)",
-                "models": "\(models.map { "\($0.name)/\($0.version)" }.joined(separator: ","))",
+                "models": "\(models.stock.table.names)",
             ]
         )
         await requests.next()

@@ -71,7 +71,7 @@ struct WorkerCommand: ParsableCommand {
         let reactor = try Reactor()
         let program = try await WorkerProgram.start(
             configuration,
-            models: models,
+            models,
             on: reactor,
             logger: logger
         )
@@ -86,7 +86,7 @@ struct WorkerCommand: ParsableCommand {
                 "endpoint": "\(program.endpoint)",
                 "ipc": "\(ipc)",
                 "id": "\(id)",
-                "models": "\(models.map { "\($0.name)/\($0.version)" }.joined(separator: ","))",
+                "models": "\(models.stock.table.names)",
             ]
         )
         await requests.next()

@@ -7,15 +7,11 @@ extension ModelConfiguration {
     package func problems(versions present: some Collection<UInt32>) -> [String] {
         guard let file else { return [] }
         var problems = ConfigurationProblems(file: file)
-        let served = self.versions.served(of: present)
-        for (label, version) in self.labels where !served.contains(version) {
+        for (label, version) in self.labels where !present.contains(version) {
             let name = ConfigurationProblems.quoted(label)
-            let reason =
-                present.contains(version)
-                ? "not served; versions decides that, such as versions = \"all\"" : "not there"
             problems.add(
                 self.lines["labels.\(label)"] ?? 0,
-                "label \(name) names version \(version), which is \(reason)"
+                "label \(name) names version \(version), which is not there"
             )
         }
         if case .specific(let versions) = self.versions {

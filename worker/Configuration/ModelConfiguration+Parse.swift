@@ -62,10 +62,16 @@ extension ModelConfiguration {
                     table.wrong(entry, "a version: a whole number from 1 to \(UInt32.max)")
                     continue
                 }
-                if entry.key.isEmpty || entry.key.utf8.count > WireLimits.nameBytesMax {
+                if entry.key.isEmpty || entry.key.utf8.count > WireLimits.labelBytesMax {
                     table.problems.add(
                         entry.line,
-                        "a label must have 1 to \(WireLimits.nameBytesMax) bytes"
+                        "a label must have 1 to \(WireLimits.labelBytesMax) bytes"
+                    )
+                }
+                if self.labels.values.count(where: { $0 == version }) == WireLimits.labelsMax {
+                    table.problems.add(
+                        entry.line,
+                        "version \(version) has more than \(WireLimits.labelsMax) labels"
                     )
                 }
                 self.labels[entry.key] = version

@@ -17,7 +17,8 @@ package struct ModelConfiguration: Hashable, Sendable {
 
     /// Which versions are served.
     package var versions = VersionPolicy.latest(1)
-    /// The versions that have names beside their number, such as `stable`.
+    /// The versions that have names beside their number, such as `stable`. A version that has one is
+    /// served whatever ``versions`` says.
     package var labels: [String: UInt32] = [:]
     /// How requests are executed. Its `batchMax` holds only if ``isBatchingChosen``.
     package var policy = ExecutionPolicy()
@@ -41,6 +42,22 @@ package struct ModelConfiguration: Hashable, Sendable {
 
     package init() {}
 
+    /// The label of the version that is asked for when a request names neither version nor label.
+    package static let defaultLabel = "stable"
+
+    /// Another whenever a loaded version would have to be loaded again to obey the configuration.
+    var loadingHash: UInt64 {
+        var hasher = Hasher()
+        hasher.combine(self.policy)
+        hasher.combine(self.isBatchingChosen)
+        hasher.combine(self.threads)
+        hasher.combine(self.engine)
+        hasher.combine(self.engineOptions)
+        hasher.combine(self.classes)
+        hasher.combine(self.warmUp)
+        return UInt64(bitPattern: Int64(hasher.finalize()))
+    }
+
     /// How its sessions are made.
     package func sessionOptions(_ worker: SessionOptions) -> SessionOptions {
         var options = worker
@@ -55,3 +72,8 @@ package struct ModelConfiguration: Hashable, Sendable {
         return "\(file):\(line)"
     }
 }
+
+/// Says what is configured of a model, given its directory in the repository. It is asked again at
+/// every scan, on a thread that may block.
+package typealias ModelConfigurationProvider =
+    @Sendable (_ directory: String) throws(ModelProblems) -> ModelConfiguration

@@ -9,9 +9,11 @@ package struct ModelStartup: Sendable {
     /// How many of a repository's problems are logged.
     private static let warningsMax = 10
 
-    private let directory: String
+    private let repository: ModelRepository
     private let enginePath: String?
+    private let worker: WorkerOptions
     private let options: SessionOptions
+    private let environment: Environment
     private let logger: Logger
 
     package init(
@@ -19,18 +21,21 @@ package struct ModelStartup: Sendable {
         logger: Logger,
         environment: Environment = .process
     ) throws(CommandError) {
-        self.directory = options.models
+        self.repository = try options.repository(environment: environment)
         // The engine looks at the variable itself.
         self.enginePath = options.enginePath
         self.options = try options.sessionOptions(environment: environment)
+        self.worker = options
+        self.environment = environment
         self.logger = logger
     }
 
-    /// Loads everything that can be loaded; throws if that is nothing. Blocks.
-    package func load() throws(CommandError) -> [LoadedModel] {
+    private var directory: String { self.repository.directory }
+
+    /// Loads everything that is to be served; throws if nothing can be. Blocks.
+    package func load() throws(CommandError) -> (supply: ModelSupply, stock: ModelSupply.Stock) {
         try self.checkDirectory()
-        let repository = ModelRepository(directory: self.directory)
-        let listing = repository.scan()
+        let listing = self.repository.scan()
         guard !listing.sources.isEmpty else { throw self.nothing(listing.problems) }
         let engine: ONNXRuntime
         do throws(EngineError) {
@@ -44,20 +49,20 @@ package struct ModelStartup: Sendable {
                 "engine": "\(engine.name) \(engine.version)", "path": "\(engine.libraryPath)",
             ]
         )
-        let outcome = ModelLoader(engine: engine, options: self.options).load(repository) {
-            model,
-            duration in
-            self.logger.info(
-                "model loaded",
-                metadata: [
-                    "model": "\(model.name)/\(model.version)",
-                    "time": "\(duration.text)",
-                ]
+        var supply = ModelSupply(
+            repository: self.repository,
+            loader: ModelLoader(engine: engine, options: self.options)
+        )
+        try self.worker.follow(&supply, environment: self.environment)
+        let stock = supply.stock { model, duration in
+            WorkerProgram.log(
+                .modelLoaded(model.name, model.version, duration),
+                to: self.logger
             )
         }
-        guard !outcome.models.isEmpty else { throw self.nothing(outcome.problems) }
-        self.warn(of: outcome.problems)
-        return outcome.models
+        guard !stock.table.models.isEmpty else { throw self.nothing(stock.problems) }
+        self.warn(of: stock.problems)
+        return (supply, stock)
     }
 
     private func checkDirectory() throws(CommandError) {

@@ -12,6 +12,42 @@ package struct WorkerOptions: ParsableArguments, Sendable {
 
     @Option(
         help: ArgumentHelp(
+            "A model to serve; may be repeated (default: all of the directory).",
+            valueName: "name"
+        )
+    )
+    package var model: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "How often the directory is looked at for changes that the system does not tell of "
+                + "(default: 5s).",
+            valueName: "duration"
+        ),
+        transform: TimeSpan.parse
+    )
+    package var pollInterval: TimeSpan?
+
+    @Option(
+        help: ArgumentHelp(
+            "For how long nothing of a new version may change before it is loaded, unless it was "
+                + "renamed into place (default: 2s).",
+            valueName: "duration"
+        ),
+        transform: TimeSpan.parse
+    )
+    package var settleTime: TimeSpan?
+
+    @Option(
+        help: ArgumentHelp(
+            "What the files of one version may hold together, in MiB (default: 16384).",
+            valueName: "MiB"
+        )
+    )
+    package var modelSizeMax: Int?
+
+    @Option(
+        help: ArgumentHelp(
             "The host that clients are told to connect to (default: the bound one, or this "
                 + "machine's address if that is 0.0.0.0).",
             valueName: "host"
@@ -142,6 +178,52 @@ package struct WorkerOptions: ParsableArguments, Sendable {
             stat(runtime, &status) == 0, status.st_uid == geteuid()
         else { return "/tmp/roost-\(geteuid())" }
         return runtime + "/roost"
+    }
+
+    /// The repository that its models come from.
+    func repository(
+        environment: Environment = .process
+    ) throws(CommandError) -> ModelRepository {
+        let only = try environment.values("model", flags: self.model, default: [])
+        let size = try environment.value("model-size-max", flag: self.modelSizeMax, default: 16_384)
+        guard (1...(1 << 40)).contains(size) else {
+            throw CommandError(.configuration, "model-size-max is \(size), but must be at least 1")
+        }
+        return ModelRepository(
+            directory: self.models,
+            only: only.isEmpty ? nil : Set(only),
+            versionBytesMax: size << 20
+        )
+    }
+
+    /// How its repository is followed.
+    func follow(
+        _ supply: inout ModelSupply,
+        environment: Environment = .process
+    ) throws(CommandError) {
+        func set(
+            _ name: String,
+            _ flag: TimeSpan?,
+            _ bounds: ClosedRange<Duration>,
+            _ value: inout Duration
+        ) throws(CommandError) {
+            guard let span = try environment.value(name, flag: flag) else { return }
+            guard bounds.contains(span.duration) else {
+                throw CommandError(
+                    .configuration,
+                    "\(name) is \(span.duration.text), but must be \(bounds.lowerBound.text) to "
+                        + bounds.upperBound.text
+                )
+            }
+            value = span.duration
+        }
+        try set(
+            "poll-interval",
+            self.pollInterval,
+            ModelSupply.pollIntervalBounds,
+            &supply.pollInterval
+        )
+        try set("settle-time", self.settleTime, ModelSupply.settleTimeBounds, &supply.settleTime)
     }
 
     /// How its models are loaded.

@@ -22,7 +22,7 @@ package struct WorkerProgram: Sendable {
     /// Binds and begins to register.
     package static func start(
         _ configuration: WorkerConfiguration,
-        models: [LoadedModel],
+        _ models: (supply: ModelSupply, stock: ModelSupply.Stock),
         on reactor: Reactor,
         logger: Logger
     ) async throws -> WorkerProgram {
@@ -32,7 +32,8 @@ package struct WorkerProgram: Sendable {
         )
         let worker = Worker(
             configuration,
-            models: models,
+            supply: models.supply,
+            stock: models.stock,
             on: reactor,
             incarnation: ClockTime.now.milliseconds,
             observe: { continuation.yield($0) }
@@ -105,7 +106,7 @@ package struct WorkerProgram: Sendable {
         await self.following.value
     }
 
-    private static func log(_ event: Worker.Event, to logger: Logger) {
+    static func log(_ event: Worker.Event, to logger: Logger) {
         switch event {
         case .registered(let broker):
             logger.info("registered", metadata: ["broker": "\(broker)"])
@@ -124,6 +125,14 @@ package struct WorkerProgram: Sendable {
         case .recovered: logger.info("ready again: no execution takes too long any more")
         case .noIPC(let problem):
             logger.warning("clients of this machine use TCP: \(problem)")
+        case .modelLoaded(let name, let version, let duration):
+            logger.info(
+                "model loaded",
+                metadata: ["model": "\(name)/\(version)", "time": "\(duration.text)"]
+            )
+        case .modelRetired(let name, let version):
+            logger.info("model retired", metadata: ["model": "\(name)/\(version)"])
+        case .repositoryProblem(let problem): logger.warning("\(problem)")
         case .drained: logger.info("drained")
         }
     }

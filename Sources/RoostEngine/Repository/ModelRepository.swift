@@ -1,8 +1,9 @@
 /// A directory of models: `NAME/VERSION/model.onnx`.
 ///
 /// A scan lists it and looks at nothing inside the models. It reports all problems at once, so that
-/// they can be put right at once, and the sources that are sound whatever the problems elsewhere.
-/// Hidden files and directories are ignored.
+/// they can be put right at once, and the versions that are sound whatever the problems elsewhere.
+/// Hidden files and directories are ignored, and so are files beside a model's versions. Links are
+/// followed as long as they stay inside the repository.
 ///
 /// ```swift
 /// let listing = ModelRepository(directory: "examples/models").scan()
@@ -10,13 +11,12 @@
 package struct ModelRepository: Sendable {
     /// The most models that a repository may hold; those after them in order of name are left out.
     package static let modelsMax = 1024
-    /// The most versions of one model; those after them, the newest, are left out.
+    /// The most versions of one model; those before them, the oldest, are left out.
     package static let versionsMax = 64
     /// The longest name of a model, in bytes of UTF-8.
     package static let nameBytesMax = 255
     /// The name of the file that is the model.
     package static let modelFile = "model.onnx"
-
     /// A directory beside a model's versions that is none: the inputs that it is warmed up with.
     package static let warmUpDirectory = "warm-up"
 
@@ -24,17 +24,36 @@ package struct ModelRepository: Sendable {
     package let directory: String
     /// The models that are looked at; `nil`: all.
     package let only: Set<String>?
+    /// What the files of one version may hold together, in bytes.
+    package let versionBytesMax: Int
 
-    package init(directory: String, only: Set<String>? = nil) {
+    package init(
+        directory: String,
+        only: Set<String>? = nil,
+        versionBytesMax: Int = 16 << 30
+    ) {
         self.directory = directory
         self.only = only
+        self.versionBytesMax = versionBytesMax
     }
 
     /// Reads the directories. Blocks on the file system.
     package func scan() -> ModelListing {
         var listing = ModelListing()
-        var names = Self.entries(of: self.directory, what: "model repository", into: &listing)
-        if let only { names = names.filter(only.contains) }
+        guard
+            var names = Self.entries(of: self.directory, what: "model repository", into: &listing)
+        else {
+            listing.isReadable = false
+            return listing
+        }
+        if let only {
+            for name in only.subtracting(names).sorted() {
+                listing.problems.append(
+                    "model '\(Self.printable(name))' is not in the repository '\(self.directory)'"
+                )
+            }
+            names = names.filter(only.contains)
+        }
         if names.count > Self.modelsMax {
             listing.problems.append(
                 "model repository '\(self.directory)' has \(names.count) entries; only the first "
@@ -42,11 +61,12 @@ package struct ModelRepository: Sendable {
             )
             names.removeSubrange(Self.modelsMax...)
         }
-        for name in names { self.scanModel(name, into: &listing) }
+        let root = VersionStamp.resolved(self.directory)
+        for name in names { self.scanModel(name, root: root, into: &listing) }
         return listing
     }
 
-    private func scanModel(_ name: String, into listing: inout ModelListing) {
+    private func scanModel(_ name: String, root: String?, into listing: inout ModelListing) {
         let path = "\(self.directory)/\(name)"
         if let problem = Self.problem(withName: name) {
             listing.problems.append("'\(Self.printable(path))' is no model: \(problem)")
@@ -57,11 +77,15 @@ package struct ModelRepository: Sendable {
             return
         }
         let problemsBefore = listing.problems.count
+        guard let entries = Self.entries(of: path, what: "model", into: &listing) else {
+            listing.unreadable.insert(name)
+            return
+        }
         var versions: [UInt32] = []
-        for entry in Self.entries(of: path, what: "model", into: &listing) {
-            // Files beside the versions are the model's own, such as its configuration.
-            if entry == Self.warmUpDirectory || FileStatus(path: "\(path)/\(entry)").isRegularFile,
-                Self.version(entry) == nil
+        for entry in entries {
+            // Files beside the versions are the model's own: its configuration, a note.
+            if Self.version(entry) == nil,
+                entry == Self.warmUpDirectory || FileStatus(path: "\(path)/\(entry)").isRegularFile
             {
                 continue
             }
@@ -80,47 +104,58 @@ package struct ModelRepository: Sendable {
         versions.sort()
         if versions.count > Self.versionsMax {
             listing.problems.append(
-                "model '\(name)' has \(versions.count) versions; only the first "
+                "model '\(name)' has \(versions.count) versions; only the newest "
                     + "\(Self.versionsMax) are looked at"
             )
-            versions.removeSubrange(Self.versionsMax...)
+            versions.removeFirst(versions.count - Self.versionsMax)
         }
-        for version in versions { self.scanVersion(version, of: name, into: &listing) }
+        for version in versions {
+            let found = self.look(at: version, of: name, root: root)
+            listing.versions.append(found)
+            if let fault = found.fault { listing.problems.append(fault) }
+        }
     }
 
-    private func scanVersion(_ version: UInt32, of name: String, into listing: inout ModelListing) {
+    private func look(at version: UInt32, of name: String, root: String?) -> ModelListing.Version {
         let directory = "\(self.directory)/\(name)/\(version)"
-        let file = "\(directory)/\(Self.modelFile)"
-        guard FileStatus(path: directory).isDirectory else {
-            listing.problems.append("'\(directory)' is not a directory with a model in it")
-            return
-        }
-        let status = FileStatus(path: file)
-        guard status.isRegularFile else {
-            listing.problems.append(
-                status.isMissing
-                    ? "'\(directory)' has no \(Self.modelFile)"
-                    : "'\(file)' is not a file that can be read\(status.reason)"
-            )
-            return
-        }
-        listing.sources.append(
-            ModelSource(name: name, version: version, directory: directory, file: file)
+        let source = ModelSource(
+            name: name,
+            version: version,
+            directory: directory,
+            file: "\(directory)/\(Self.modelFile)"
+        )
+        let stamp = VersionStamp(of: directory, root: root, bytesMax: self.versionBytesMax)
+        return ModelListing.Version(
+            source: source,
+            stamp: stamp.value,
+            fault: stamp.fault ?? Self.fault(of: source)
         )
     }
 
+    /// What is missing of a version, in words.
+    private static func fault(of source: ModelSource) -> String? {
+        guard FileStatus(path: source.directory).isDirectory else {
+            return "'\(source.directory)' is not a directory with a model in it"
+        }
+        let status = FileStatus(path: source.file)
+        guard !status.isRegularFile else { return nil }
+        return status.isMissing
+            ? "'\(source.directory)' has no \(Self.modelFile)"
+            : "'\(source.file)' is not a file that can be read\(status.reason)"
+    }
+
     /// The entries of a directory that are not hidden, sorted; a directory that cannot be read is a
-    /// problem.
+    /// problem, and `nil`.
     private static func entries(
         of path: String,
         what: String,
         into listing: inout ModelListing
-    ) -> [String] {
+    ) -> [String]? {
         do throws(DirectoryError) {
             return try Directory.entries(of: path)
         } catch {
             listing.problems.append("\(what) '\(path)' cannot be read: \(error.reason)")
-            return []
+            return nil
         }
     }
 

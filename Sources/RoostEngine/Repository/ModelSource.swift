@@ -9,6 +9,11 @@ package struct ModelSource: Sendable, Hashable {
     /// The file that the engine loads: `REPOSITORY/NAME/VERSION/model.onnx`.
     package let file: String
 
+    /// The model's directory, which its configuration lies in.
+    package var modelDirectory: String {
+        self.directory.lastIndex(of: "/").map { String(self.directory[..<$0]) } ?? "."
+    }
+
     package init(name: String, version: UInt32, directory: String, file: String) {
         precondition(version >= 1, "version \(version) of model '\(name)'")
         self.name = name

@@ -2,20 +2,25 @@
 package struct Describe: WireMessage, Hashable {
     package static let type = MessageType.describe
     package var model: String
-    /// 0: the worker's choice, its highest.
+    /// 0: that of the label.
     package var version: UInt32
+    /// Empty: the version labelled `stable`, or the highest; of no account beside a version.
+    package var label: String
 
-    package init(model: String, version: UInt32 = 0) {
+    package init(model: String, version: UInt32 = 0, label: String = "") {
         self.model = model
         self.version = version
+        self.label = label
     }
     package init(from reader: inout WireReader) throws(WireError) {
         self.model = try reader.string()
         self.version = try reader.integer()
+        self.label = try reader.string(limit: WireLimits.labelBytesMax)
     }
     package func encode(to writer: inout WireWriter) {
         writer.string(self.model)
         writer.integer(self.version)
+        writer.string(self.label, limit: WireLimits.labelBytesMax)
     }
 }
 

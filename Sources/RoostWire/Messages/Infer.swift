@@ -1,8 +1,10 @@
 /// INFER, client to worker: run a model on tensors. `aux` is the deadline budget in microseconds.
 package struct InferRequest: TensorMessage {
     package var model: String
-    /// 0: the worker's choice, its highest.
+    /// 0: that of the label.
     package var version: UInt32
+    /// Empty: the version labelled `stable`, or the highest; of no account beside a version.
+    package var label: String
     /// 0 for the first attempt.
     package var attempt: UInt8
     /// Higher is sooner; 0 is the default.
@@ -14,6 +16,7 @@ package struct InferRequest: TensorMessage {
     package init(
         model: String,
         version: UInt32 = 0,
+        label: String = "",
         attempt: UInt8 = 0,
         priority: UInt8 = 0,
         inputs: NamedTensors,
@@ -21,6 +24,7 @@ package struct InferRequest: TensorMessage {
     ) {
         self.model = model
         self.version = version
+        self.label = label
         self.attempt = attempt
         self.priority = priority
         self.inputs = inputs
@@ -36,6 +40,7 @@ package struct InferRequest: TensorMessage {
         writer.integer(UInt16(self.inputs.count))
         writer.integer(UInt16(self.outputs.count))
         writer.string(self.model)
+        writer.string(self.label, limit: WireLimits.labelBytesMax)
         let payload = TensorPayload.encodeDescriptors(of: self.inputs, to: &writer)
         for name in self.outputs { writer.string(name) }
         return payload
@@ -51,6 +56,8 @@ package struct InferView {
     package let outputCount: Int
     /// The model's name, not yet known to be UTF-8.
     package let model: UnsafeRawBufferPointer
+    /// The label of the version that is wanted, as the model's name; empty: none.
+    package let label: UnsafeRawBufferPointer
     /// The descriptors and output names, already checked.
     private let rest: UnsafeRawBufferPointer
 
@@ -70,6 +77,7 @@ package struct InferView {
         guard self.inputCount <= WireLimits.tensorsMax, self.outputCount <= WireLimits.tensorsMax
         else { throw WireError(.tooLong) }
         self.model = try reader.text()
+        self.label = try reader.text(limit: WireLimits.labelBytesMax)
         self.rest = UnsafeRawBufferPointer(rebasing: frame.meta[reader.offset...])
         var tiling = try PayloadTiling(frame, frames: payload)
         for _ in 0..<self.inputCount { try tiling.check(TensorDescriptor(from: &reader)) }

@@ -45,10 +45,7 @@ enum Bench {
         let executors = Self.value("--executors", in: arguments).flatMap(Int.init) ?? 1
         let models: [LoadedModel]
         if let directory = Self.value("--models", in: arguments) {
-            let outcome = ModelLoader(engine: try Self.onnxRuntime())
-                .load(ModelRepository(directory: directory))
-            guard outcome.problems.isEmpty else { fail(outcome.problems.joined(separator: "; ")) }
-            models = outcome.models
+            models = try Self.load(directory)
         } else {
             models = [
                 LoadedModel(
@@ -94,6 +91,15 @@ enum Bench {
         }
         Self.print(loop.summary())
         await client.close()
+    }
+
+    private static func load(_ directory: String) throws -> [LoadedModel] {
+        let stock = ModelSupply(
+            repository: ModelRepository(directory: directory),
+            loader: ModelLoader(engine: try Self.onnxRuntime())
+        ).stock()
+        guard stock.problems.isEmpty else { fail(stock.problems.joined(separator: "; ")) }
+        return stock.table.models
     }
 
     static func onnxRuntime() throws -> any Engine { try ONNXRuntime() }

@@ -1,0 +1,142 @@
+/// MODELS, client to worker: how far has each version come?
+package struct Models: WireMessage, Hashable {
+    package static let type = MessageType.models
+    /// Which model is asked about; empty: all.
+    package var model: String
+
+    package init(model: String = "") { self.model = model }
+    package init(from reader: inout WireReader) throws(WireError) {
+        self.model = try reader.string()
+    }
+    package func encode(to writer: inout WireWriter) { writer.string(self.model) }
+}
+
+/// CONTROL, client to worker: load, unload or reload versions of a model. It is answered by
+/// MODEL_STATES of the model when that is done, well or not.
+package struct Control: WireMessage, Hashable {
+    package static let type = MessageType.control
+    /// The numbers are the wire's.
+    package enum Action: UInt8, Hashable, Sendable, CaseIterable {
+        case load = 1
+        case unload = 2
+        /// Load again what is loaded, though no file has changed.
+        case reload = 3
+    }
+    package var action: Action
+    package var model: String
+    /// 0: all that are there; to load them is to leave the choice to the policy again.
+    package var version: UInt32
+
+    package init(_ action: Action, model: String, version: UInt32 = 0) {
+        self.action = action
+        self.model = model
+        self.version = version
+    }
+    package init(from reader: inout WireReader) throws(WireError) {
+        guard let action = Action(rawValue: try reader.integer()) else {
+            throw WireError(.badValue)
+        }
+        self.action = action
+        self.model = try reader.string()
+        self.version = try reader.integer()
+    }
+    package func encode(to writer: inout WireWriter) {
+        writer.integer(self.action.rawValue)
+        writer.string(self.model)
+        writer.integer(self.version)
+    }
+}
+
+/// MODEL_STATES, the answer to MODELS and CONTROL.
+package struct ModelStates: WireMessage, Hashable {
+    package static let type = MessageType.modelStates
+    /// How many there are; more than ``states`` if the message could not hold all.
+    package var total: UInt32
+    package var states: [ModelState]
+
+    package init(_ states: [ModelState]) {
+        self.total = UInt32(clamping: states.count)
+        self.states = Self.fitting(states)
+    }
+    package init(from reader: inout WireReader) throws(WireError) {
+        self.total = try reader.integer()
+        self.states = try reader.list(limit: WireLimits.statesMax) { (reader) throws(WireError) in
+            try ModelState(from: &reader)
+        }
+        guard self.total >= self.states.count else { throw WireError(.badValue) }
+    }
+    package func encode(to writer: inout WireWriter) {
+        writer.integer(self.total)
+        writer.list(self.states) { $1.encode(to: &$0) }
+    }
+
+    /// The first ones, as many as a message holds.
+    private static func fitting(_ states: [ModelState]) -> [ModelState] {
+        var counter = WireWriter()
+        counter.integer(UInt32(0))
+        counter.integer(UInt16(0))
+        var count = 0
+        for state in states.prefix(WireLimits.statesMax) {
+            state.encode(to: &counter)
+            guard counter.offset <= WireLimits.metaBytesMax else { break }
+            count += 1
+        }
+        return Array(states.prefix(count))
+    }
+}
+
+/// How far one version of a model has come at a worker.
+package struct ModelState: Hashable, Sendable {
+    /// The numbers are the wire's.
+    package enum State: UInt8, Hashable, Sendable, CaseIterable {
+        /// Its files are still being written.
+        case settling = 1
+        case loading = 2
+        case ready = 3
+        /// It finishes what it has.
+        case retiring = 4
+        case failed = 5
+        /// Somebody ordered that.
+        case unloaded = 6
+        /// The policy chooses others.
+        case available = 7
+    }
+
+    package var name: String
+    package var version: UInt32
+    package var state: State
+    package var labels: [String]
+    /// Why it failed or, if it is ready, why its newer files could not be loaded; else empty.
+    package var reason: String
+
+    package init(
+        name: String,
+        version: UInt32,
+        state: State,
+        labels: [String] = [],
+        reason: String = ""
+    ) {
+        self.name = name
+        self.version = version
+        self.state = state
+        self.labels = labels
+        self.reason = reason
+    }
+
+    init(from reader: inout WireReader) throws(WireError) {
+        self.name = try reader.string()
+        self.version = try reader.integer()
+        guard let state = State(rawValue: try reader.integer()) else { throw WireError(.badValue) }
+        self.state = state
+        self.labels = try reader.labels()
+        self.reason = try reader.string(limit: WireLimits.reasonBytesMax)
+    }
+
+    func encode(to writer: inout WireWriter) {
+        writer.string(self.name)
+        writer.integer(self.version)
+        writer.integer(self.state.rawValue)
+        writer.labels(self.labels)
+        writer.string(self.reason, limit: WireLimits.reasonBytesMax)
+    }
+}
