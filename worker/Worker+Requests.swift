@@ -211,6 +211,7 @@ extension Worker {
                 wanted: wanted,
                 accepted: now,
                 deadline: now + budget,
+                priority: view.priority,
                 isIdempotent: frame.header.flags.contains(.idempotent)
             )
             self.arrivals.append((job, frames.reduce(frame.inlineBytes) { $0 + $1.byteCount }))
