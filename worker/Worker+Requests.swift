@@ -257,6 +257,10 @@ extension Worker {
                     problem = Self.unknownOutput(name, model)
                     return
                 }
+                if wanted.contains(index) {
+                    problem = "output '\(signature.outputs[index].name)' is wanted more than once"
+                    return
+                }
                 wanted.append(index)
             }
         } catch {
