@@ -15,11 +15,15 @@ struct Batcher: Sendable {
     private var alone = 0
     /// How many they were to be after the last batch that failed.
     private var penalty = 0
+    /// How many rows batches have of late when more are left than fill one, in sixteenths: less than
+    /// the maximum if requests of different form wait.
+    private var fill: Int
     private static let penaltyMin = 8
     private static let penaltyMax = 1_024
 
     init(_ policy: ExecutionPolicy) {
         self.rowsMax = max(policy.batchMax, 1)
+        self.fill = self.rowsMax << 4
         self.preferred = policy.preferredRows
         self.delay = policy.batchMax > 1 ? policy.batchDelay.nanoseconds : 0
     }
@@ -43,6 +47,15 @@ struct Batcher: Sendable {
     /// How many of so many rows to take: the largest preferred size that they fill.
     func cut(_ rows: Int) -> Int {
         self.preferred.last { $0 <= rows } ?? min(rows, self.rowsMax)
+    }
+
+    /// How many rows to expect in each of the batches that a long queue becomes.
+    var rowsExpected: Int { self.joins ? max(self.fill >> 4, 1) : 1 }
+
+    /// A batch of so many rows was formed, and so many were left.
+    mutating func formed(rows: Int, leaving left: Int) {
+        guard self.joins, left >= self.rowsMax else { return }
+        self.fill += (min(rows, self.rowsMax) << 4 - self.fill) >> 3
     }
 
     /// A request is executed alone.

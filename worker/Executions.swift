@@ -8,9 +8,9 @@ struct Executions: Sendable {
         let rows: Int
         let requests: Int
         let started: Moment
-        /// What it surely takes, in nanoseconds.
-        let least: Int64
-        /// What it takes on the average; what the model's share was charged.
+        /// What it may be believed to take, in nanoseconds: nothing if nobody can say.
+        let believed: Int64
+        /// What the model's share was charged: a guess, if nothing better is known.
         let expected: Int64
     }
 
@@ -20,13 +20,13 @@ struct Executions: Sendable {
     private(set) var count = 0
     /// Requests in them.
     private(set) var requests = 0
-    /// What they surely took when they began, in nanoseconds.
+    /// What they were believed to take when they began, in nanoseconds.
     private(set) var work: Int64 = 0
 
     mutating func begin(_ execution: Execution) -> Int {
         self.count += 1
         self.requests += execution.requests
-        self.work += execution.least
+        self.work += execution.believed
         let slot = self.freeSlots.popLast() ?? self.slots.count
         if slot == self.slots.count {
             self.slots.append(execution)
@@ -43,7 +43,7 @@ struct Executions: Sendable {
         self.freeSlots.append(slot)
         self.count -= 1
         self.requests -= execution.requests
-        self.work -= execution.least
+        self.work -= execution.believed
         return execution
     }
 
@@ -55,7 +55,7 @@ struct Executions: Sendable {
         return execution.place
     }
 
-    /// What is surely left of them, in nanoseconds.
+    /// What is left of them on the average, in nanoseconds.
     ///
     /// - Parameter place: of that model's only.
     func left(of place: Int? = nil, now: Moment) -> Int64 {
@@ -63,7 +63,7 @@ struct Executions: Sendable {
         for case .some(let execution) in self.slots
         where (place ?? execution.place) == execution.place {
             let age = now.nanoseconds - execution.started.nanoseconds
-            left += max(execution.least - age, 0)
+            left += max(execution.believed - age, 0)
         }
         return left
     }

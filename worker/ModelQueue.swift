@@ -132,15 +132,18 @@ struct ModelQueue<Item: Sendable>: Sendable {
 
     /// The first of a class that has waited for too long, if one has.
     ///
-    /// - Parameter least: what so many rows surely take, in nanoseconds.
+    /// When more wait than fill a batch, a request for which only a smaller one is quick enough is
+    /// too late: small batches of the most urgent would have all that follow become as urgent.
+    ///
+    /// - Parameter work: what so many rows take.
     mutating func popLate(
         now: Moment,
-        least: (Int) -> Int64
+        work: (Int) -> ServiceTime.Work
     ) -> (entry: Waiting<Item>, reason: Lateness)? {
         for line in self.lines.indices {
             guard let first = self.lines[line].queue.first else { continue }
             let left = first.deadline.nanoseconds - now.nanoseconds
-            if left <= 0 || left < least(first.rows) {
+            if left <= 0 || self.isTooLate(first, left: left, work) {
                 self.statistics.refusals.expired &+= 1
                 return self.pop(line).map { ($0, .deadline) }
             }
@@ -150,6 +153,21 @@ struct ModelQueue<Item: Sendable>: Sendable {
             }
         }
         return nil
+    }
+
+    private func isTooLate(
+        _ first: Waiting<Item>,
+        left: Int64,
+        _ work: (Int) -> ServiceTime.Work
+    ) -> Bool {
+        // One that is alone is given the benefit of the doubt.
+        let alone = work(first.rows)
+        if left < (self.count == 1 ? alone.least : alone.mean) { return true }
+        let rowsMax = self.batcher.rowsMax
+        guard self.batcher.joins, first.form != 0, self.rows - first.rows >= rowsMax,
+            left < work(rowsMax).mean
+        else { return false }
+        return first.rows + self.joinableRows(first, upTo: rowsMax) >= rowsMax
     }
 
     /// The first request of the highest class.

@@ -106,6 +106,11 @@ extension Scheduler {
     }
 
     /// Why a request that comes now cannot be answered in time; `nil` if it may well be.
+    ///
+    /// If none is before it, it is refused when it surely takes too long; its client would be told
+    /// the same by every worker. If it has to wait, it is refused in doubt: under more load than can
+    /// be carried all that is accepted waits for as long as is allowed, and if that were as long as
+    /// could just do, half of it would be late.
     private func lateness(
         of work: ServiceTime.Work,
         place: Int,
@@ -122,25 +127,27 @@ extension Scheduler {
         let others = self.others(ahead.mean, place, now)
         let instances = min(self.slots, self.queues[place]!.instances)
         // The most that it can be: nearly every request passes this.
-        let most = (ahead.mean + others.mean + self.executions.work) / Int64(instances)
-        if most <= timeout, most + service.mean <= left { return nil }
+        let most = (ahead.most + others.most + self.executions.work) / Int64(instances)
+        if most <= timeout, most + service.most <= left { return nil }
         guard work.least <= left else { return .serviceTooLong(.nanoseconds(work.least)) }
         var wait: Int64 = 0
+        var spread: Int64 = 0
         if self.queued + self.executions.count >= self.slots {
             let running = self.executions.left(now: now)
-            wait = (ahead.least + others.least + running) / Int64(self.slots)
+            wait = (ahead.mean + others.mean + running) / Int64(self.slots)
+            spread = (ahead.most + others.most + running) / Int64(self.slots) - wait
         }
         if self.queues[place]!.count + self.queues[place]!.executing >= instances {
             let running = self.executions.left(of: place, now: now)
-            wait = max(wait, (ahead.least + running) / Int64(instances))
+            wait = max(wait, (ahead.mean + running) / Int64(instances))
         }
         guard wait > 0 else { return nil }
-        return wait <= timeout && wait + service.least <= left
+        return wait <= timeout && wait + spread + service.most <= left
             ? nil : .queueTooLong(wait: .nanoseconds(wait))
     }
 
     /// What is executed of the model before a request that comes now, and what the batch takes in
-    /// which it will be.
+    /// which it will be: behind a long queue that will be a full one.
     private func ahead(
         _ place: Int,
         _ rows: Int,
@@ -150,11 +157,10 @@ extension Scheduler {
     ) -> (ahead: ServiceTime.Work, service: ServiceTime.Work) {
         let line = self.queues[place]!.ahead(of: priority)
         guard line.rows > 0, self.queues[place]!.batcher.joins else { return (line.work, work) }
-        let rowsMax = self.queues[place]!.batcher.rowsMax
-        let all = line.rows + rows
-        let before = (all - 1) / rowsMax
-        let full = self.serviceTime.work(of: place, rows: rowsMax, now: now)
-        let last = max(all - before * rowsMax, rows)
+        let size = self.queues[place]!.batcher.rowsExpected
+        let before = (line.rows + rows - 1) / size
+        let last = before > 0 ? max(size, rows) : line.rows + rows
+        let full = self.serviceTime.work(of: place, rows: size, now: now)
         return (full.times(before), self.serviceTime.work(of: place, rows: last, now: now))
     }
 
@@ -171,11 +177,18 @@ extension Scheduler {
             let granted =
                 (end - Double(self.shares.tags[other])) * Double(self.queues[other]!.weight)
             guard granted > 0 else { continue }
-            let (batches, last) = self.ahead(other, 0, ServiceTime.Work(), 0, now)
-            var waiting = batches
-            waiting += last
+            let waiting = self.waiting(other, now)
             others += waiting.scaled(by: min(granted / Double(max(waiting.mean, 1)), 1))
         }
         return others
+    }
+
+    /// What is executed of all that waits for a model.
+    private func waiting(_ place: Int, _ now: Moment) -> ServiceTime.Work {
+        let line = self.queues[place]!.ahead(of: 0)
+        guard self.queues[place]!.batcher.joins else { return line.work }
+        let size = self.queues[place]!.batcher.rowsExpected
+        let full = self.serviceTime.work(of: place, rows: min(size, line.rows), now: now)
+        return full.times((line.rows + size - 1) / size)
     }
 }

@@ -155,7 +155,7 @@ package struct Scheduler<Item: Sendable>: Sendable {
         }
         let times = self.serviceTime
         let late = self.queues[place]!.popLate(now: now) { rows in
-            times.work(of: place, rows: rows, now: now).least
+            times.work(of: place, rows: rows, now: now)
         }
         if let late {
             self.left(late.entry, place)
@@ -175,7 +175,6 @@ package struct Scheduler<Item: Sendable>: Sendable {
             rowsMax: self.rowsMax(first, place),
             now: now
         ) { rows in times.mean(of: place, rows: rows) }
-        guard !joined.isEmpty else { return self.begin(first, [], place, now) }
         for entry in joined { self.left(entry, place) }
         return self.begin(first, joined, place, now)
     }
@@ -232,6 +231,7 @@ package struct Scheduler<Item: Sendable>: Sendable {
             rows += entry.rows
             self.queues[place]!.waited(entry, now: now)
         }
+        self.queues[place]!.batcher.formed(rows: rows, leaving: self.queues[place]!.rows)
         let mean = self.serviceTime.mean(of: place, rows: rows)
         let expected = mean == 0 ? self.serviceTime.mean : mean
         self.shares.begin(place, expected: expected, weight: self.queues[place]!.weight)
@@ -241,7 +241,7 @@ package struct Scheduler<Item: Sendable>: Sendable {
                 rows: rows,
                 requests: 1 + joined.count,
                 started: now,
-                least: self.serviceTime.work(of: place, rows: rows, now: now).least,
+                believed: self.serviceTime.work(of: place, rows: rows, now: now).mean,
                 expected: expected
             )
         )

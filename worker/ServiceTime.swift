@@ -183,6 +183,9 @@ package struct ServiceTime: Sendable {
             return work
         }
 
+        /// It hardly takes more: two deviations above the mean.
+        var most: Int64 { self.mean + Int64(2 * self.variance.squareRoot()) }
+
         static func += (left: inout Work, right: Work) {
             left.mean += right.mean
             left.variance += right.variance
