@@ -15,47 +15,15 @@ final class ExecutorPool: Executors {
         var models: [LoadedModel?] = []
         /// Counts how often a place was closed.
         var closings = 0
-        /// Threads that wait and are not yet woken, the one that came last at the end.
-        var idle: [Int] = []
-        /// Threads that were woken and have not looked yet.
-        var woken = 0
-        /// When the first of the waiting threads wakes by itself, for requests that are held back.
-        var alarm = Moment.never
+        var idle = IdleThreads()
         /// Jobs accepted and not yet answered, cancelled or dropped.
         var unanswered = 0
         var isStopping = false
 
         /// Which threads to wake, so that all that can be executed is.
-        mutating func wakeUps(now: Moment) -> WakeUps {
-            guard !self.idle.isEmpty, self.scheduler.queued > 0 else { return WakeUps() }
-            let demand = self.scheduler.demand(now: now)
-            let watch = demand.due < self.alarm ? 1 : 0
-            return self.wake(max(demand.executions + watch - self.woken, 0))
-        }
-
-        /// Counts so many threads as woken, or all that wait if those are less.
-        mutating func wake(_ count: Int) -> WakeUps {
-            var wakeUps = WakeUps()
-            for _ in 0..<min(self.idle.count, count) { wakeUps.append(self.idle.removeLast()) }
-            self.woken += wakeUps.count
-            return wakeUps
-        }
-    }
-
-    /// Threads to be woken; one costs no memory.
-    private struct WakeUps {
-        private(set) var count = 0
-        private var first = 0
-        private var others: [Int] = []
-
-        mutating func append(_ thread: Int) {
-            if self.count == 0 { self.first = thread } else { self.others.append(thread) }
-            self.count += 1
-        }
-
-        func forEach(_ body: (Int) -> Void) {
-            if self.count > 0 { body(self.first) }
-            for thread in self.others { body(thread) }
+        mutating func wakeUps(now: Moment) -> IdleThreads.WakeUps {
+            guard !self.idle.isEmpty, self.scheduler.queued > 0 else { return .init() }
+            return self.idle.wake(for: self.scheduler.demand(now: now))
         }
     }
 
@@ -92,7 +60,8 @@ final class ExecutorPool: Executors {
     func start(threads count: Int) throws(RoostError) {
         precondition(count <= self.semaphores.count, "\(count) threads were not configured")
         for index in 0..<count {
-            guard let thread = Thread.start(stack: Thread.executorStackBytes, { self.run(index) }) else {
+            guard let thread = Thread.start(stack: Thread.executorStackBytes, { self.run(index) })
+            else {
                 throw RoostError(.io, "cannot start an executor thread; lower --executors")
             }
             self.threads.withLock { $0.append(thread) }
@@ -113,7 +82,7 @@ final class ExecutorPool: Executors {
             state.scheduler.close(place)
             state.models[place] = nil
             state.closings += 1
-            return state.wake(.max)
+            return state.idle.wakeAll()
         }
         self.wake(wakes)
     }
@@ -267,11 +236,11 @@ final class ExecutorPool: Executors {
 
     private func step(_ index: Int, mayWait: Bool, wasWoken: Bool, closings: Int) -> Step {
         let now = Moment(nanoseconds: Reactor.monotonicNanoseconds())
-        let (step, wakes) = self.state.withLock { state -> (Step, WakeUps) in
-            if wasWoken { state.woken -= 1 }
-            if state.isStopping { return (.stop, WakeUps()) }
+        let (step, wakes) = self.state.withLock { state -> (Step, IdleThreads.WakeUps) in
+            if wasWoken { state.idle.looked() }
+            if state.isStopping { return (.stop, .init()) }
             if state.closings != closings {
-                return (.closed(state.closings, open: state.models), WakeUps())
+                return (.closed(state.closings, open: state.models), .init())
             }
             switch state.scheduler.next(now: now) {
             case .run(let job, let joined, let slot):
@@ -280,17 +249,15 @@ final class ExecutorPool: Executors {
                     .run(job, joined: joined, slot: slot, now: now, load: load),
                     state.wakeUps(now: now)
                 )
-            case .late(let job, let lateness): return (.late(job, lateness), WakeUps())
+            case .late(let job, let lateness): return (.late(job, lateness), .init())
             case .wait(let until):
-                guard mayWait else { return (.nothing, WakeUps()) }
-                state.idle.append(index)
+                guard mayWait else { return (.nothing, .init()) }
                 // One thread watches the time, the others sleep.
-                guard until < state.alarm else { return (.nothing, WakeUps()) }
-                state.alarm = until
-                return (.wait(until: until), WakeUps())
+                let watches = state.idle.append(index, until: until)
+                return (watches ? .wait(until: until) : .nothing, .init())
             case .nothing:
                 if mayWait { state.idle.append(index) }
-                return (.nothing, WakeUps())
+                return (.nothing, .init())
             }
         }
         self.wake(wakes)
@@ -300,18 +267,15 @@ final class ExecutorPool: Executors {
     /// Waits to be woken, until then at the longest; `true` if it was.
     private func wait(_ index: Int, until: Moment) -> Bool {
         let wasSignalled = self.semaphores[index].wait(until: until.nanoseconds)
-        let wasWoken = self.state.withLock { state in
-            if state.alarm == until { state.alarm = .never }
-            guard !wasSignalled, let position = state.idle.lastIndex(of: index) else { return true }
-            state.idle.remove(at: position)
-            return false
-        }
+        let wasWoken = self.state.withLock { $0.idle.stopped(index, until: until) }
         // The signal is here, or on its way.
         if wasWoken, !wasSignalled { self.semaphores[index].wait() }
         return wasWoken
     }
 
-    private func wake(_ wakes: WakeUps) { wakes.forEach { self.semaphores[$0].signal() } }
+    private func wake(_ wakes: IdleThreads.WakeUps) {
+        wakes.forEach { self.semaphores[$0].signal() }
+    }
 
     /// - Returns: when it had ended.
     private func execute(

@@ -121,11 +121,19 @@ struct ModelQueue<Item: Sendable>: Sendable {
     }
 
     /// When the oldest requests are to be executed, with whom has come until then.
-    func due() -> Moment {
+    ///
+    /// No request gives more than half of its time for others to join it.
+    ///
+    /// - Parameter service: what the batch will take, in nanoseconds.
+    func due(service: Int64) -> Moment {
         var due = Moment.never
         for line in self.lines {
             guard let first = line.queue.first else { continue }
-            due = min(due, self.batcher.due(rows: self.rows, since: first.admitted), first.deadline)
+            due = min(due, self.batcher.due(rows: self.rows, since: first.admitted))
+            guard first.deadline != .never else { continue }
+            let budget = first.deadline.nanoseconds - first.admitted.nanoseconds
+            let last = first.admitted.nanoseconds + budget / 2 - service
+            due = min(due, Moment(nanoseconds: last))
         }
         return due
     }

@@ -43,14 +43,6 @@ package struct Scheduler<Item: Sendable>: Sendable {
         case nothing
     }
 
-    /// What executors that have nothing to do should know.
-    package struct Demand: Sendable {
-        /// How many executions could begin.
-        package var executions = 0
-        /// When the first of those begins that are held back; never if none is.
-        package var due = Moment.never
-    }
-
     /// Batches that take longer are divided among executors that are free; to wake one of them for
     /// less costs more than it saves. In nanoseconds.
     private static var divideMin: Int64 { 200_000 }
@@ -196,7 +188,8 @@ package struct Scheduler<Item: Sendable>: Sendable {
     /// Until when the model's requests are held back; `nil` if they are not.
     private func delay(at place: Int, now: Moment) -> Moment? {
         guard self.queues[place]!.batcher.delays, !self.isDraining else { return nil }
-        let due = self.queues[place]!.due()
+        let rows = min(self.queues[place]!.rows, self.queues[place]!.batcher.rowsMax)
+        let due = self.queues[place]!.due(service: self.serviceTime.mean(of: place, rows: rows))
         return due > now ? due : nil
     }
 
@@ -249,15 +242,16 @@ package struct Scheduler<Item: Sendable>: Sendable {
     }
 
     /// What executors that have nothing to do could begin now.
-    package func demand(now: Moment) -> Demand {
-        var demand = Demand()
+    package func demand(now: Moment) -> ExecutorDemand {
+        var demand = ExecutorDemand()
         for place in self.backlog where self.queues[place]!.hasInstance {
             if let then = self.delay(at: place, now: now) {
                 demand.due = min(demand.due, then)
             } else {
-                let queue = self.queues[place]!
                 // Whoever takes the first of a batch sees whether another is left.
-                demand.executions += queue.batcher.joins ? 1 : min(queue.count, queue.unused)
+                demand.executions +=
+                    self.queues[place]!.batcher.joins
+                    ? 1 : min(self.queues[place]!.count, self.queues[place]!.unused)
             }
         }
         return demand
@@ -315,45 +309,8 @@ package struct Scheduler<Item: Sendable>: Sendable {
         self.queues[place]!.statistics.failedBatches &+= 1
     }
 
-    // MARK: What is not wanted any more
-
-    /// Takes a waiting request out; `nil` if it is not waiting: unknown, running or finished.
-    package mutating func cancel(_ key: RequestKey) -> Item? {
-        for place in self.backlog {
-            guard let entry = self.queues[place]!.cancel(key) else { continue }
-            self.left(entry, place)
-            return entry.item
-        }
-        return nil
-    }
-
-    /// Takes out everything that waits for a client that has gone.
-    package mutating func cancelAll(of peer: PeerID) -> [Item] {
-        self.cancelAll { $0.key.peer == peer }
-    }
-
-    /// Takes out everything that waits.
-    package mutating func cancelAll() -> [Item] { self.cancelAll { _ in true } }
-
-    private mutating func cancelAll(_ matches: (Waiting<Item>) -> Bool) -> [Item] {
-        var items: [Item] = []
-        for place in self.backlog {
-            let taken = self.queues[place]!.cancelAll(matches)
-            for entry in taken {
-                self.left(entry, place)
-                items.append(entry.item)
-            }
-        }
-        return items
-    }
-
-    /// A waiting request is another link's from now on; nothing if it does not wait.
-    package mutating func rename(_ key: RequestKey, to other: RequestKey) {
-        for place in self.backlog where self.queues[place]!.rename(key, to: other) { return }
-    }
-
     /// A request has been taken out of its model's queue.
-    private mutating func left(_ entry: Waiting<Item>, _ place: Int) {
+    mutating func left(_ entry: Waiting<Item>, _ place: Int) {
         self.queued -= 1
         self.queuedBytes -= entry.byteCount
         if self.queues[place]!.count == 0 { self.backlog.removeAll { $0 == place } }
