@@ -120,7 +120,8 @@ public struct InferenceOptions: Sendable {
     /// Whether executing the request twice does no harm. If so, it is repeated elsewhere when the
     /// worker that had it is lost; if not, such a loss is an error.
     public var isIdempotent = true
-    /// Higher is sooner at the worker.
+    /// Higher is sooner among the model's requests that wait at the worker. There are four classes:
+    /// what is above 3 is like 3.
     public var priority: UInt8 = 0
     /// The outputs wanted; empty for all.
     public var outputs: [String] = []

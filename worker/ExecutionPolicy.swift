@@ -23,6 +23,9 @@ package struct ExecutionPolicy: Hashable, Sendable {
     /// The model's share of the executors when several have requests waiting.
     package var weight = 1
 
+    /// Why requests are not joined, in words, though ``batchMax`` or the default would have it so.
+    package var batchObjection: String?
+
     package init() {}
 
     package static let instancesBounds = 1...1_024
@@ -30,6 +33,16 @@ package struct ExecutionPolicy: Hashable, Sendable {
     package static let batchDelayBounds = Duration.zero...Duration.seconds(10)
     package static let queueMaxBounds = 1...1_000_000
     package static let weightBounds = 1...1_000
+
+    /// The policy without joining, and why.
+    package func alone(_ objection: String?) -> ExecutionPolicy {
+        var policy = self
+        policy.batchMax = 1
+        policy.preferredRows = []
+        policy.batchDelay = .zero
+        policy.batchObjection = objection
+        return policy
+    }
 
     /// Every problem of the policy, in words; empty if there is none.
     package func problems() -> [String] {

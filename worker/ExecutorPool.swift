@@ -11,17 +11,25 @@ internal import ZeroMQ
 final class ExecutorPool: Executors {
     private struct State {
         var scheduler: Scheduler<Job>
-        /// Threads that wait for work.
-        var idle = 0
+        /// By place; what an executor has of another model it lets go.
+        var models: [LoadedModel?] = []
+        /// Counts how often a place was closed.
+        var closings = 0
+        var idle = IdleThreads()
         /// Jobs accepted and not yet answered, cancelled or dropped.
         var unanswered = 0
-        /// Counts the places that were closed.
-        var closings = 0
         var isStopping = false
+
+        /// Which threads to wake, so that all that can be executed is.
+        mutating func wakeUps(now: Moment) -> IdleThreads.WakeUps {
+            guard !self.idle.isEmpty, self.scheduler.queued > 0 else { return .init() }
+            return self.idle.wake(for: self.scheduler.demand(now: now))
+        }
     }
 
     private let state: Mutex<State>
-    private let wakeups: Semaphore
+    /// One for each thread.
+    private let semaphores: [Semaphore]
     private let threads: Mutex<[pthread_t]>
     private let sender: InstanceID
     private let finished: Executors.Finished
@@ -42,7 +50,7 @@ final class ExecutorPool: Executors {
                 scheduler: Scheduler(configuration)
             )
         )
-        self.wakeups = Semaphore()
+        self.semaphores = (0..<max(configuration.executors, 1)).map { _ in Semaphore() }
         self.threads = Mutex([])
         self.sender = sender
         self.finished = finished
@@ -50,24 +58,33 @@ final class ExecutorPool: Executors {
     }
 
     func start(threads count: Int) throws(RoostError) {
-        for _ in 0..<count {
-            guard let thread = Thread.start(stack: Thread.executorStackBytes, { self.run() }) else {
+        precondition(count <= self.semaphores.count, "\(count) threads were not configured")
+        for index in 0..<count {
+            guard let thread = Thread.start(stack: Thread.executorStackBytes, { self.run(index) })
+            else {
                 throw RoostError(.io, "cannot start an executor thread; lower --executors")
             }
             self.threads.withLock { $0.append(thread) }
         }
     }
 
-    func open(_: LoadedModel, at _: Int) {}
-
-    // All threads let go what they have: they make it anew when they need it.
-    func close(_: Int) {
-        let wakes = self.state.withLock { state in
-            state.closings += 1
-            defer { state.idle = 0 }
-            return state.idle
+    func open(_ model: LoadedModel, at place: Int) {
+        self.state.withLock { state in
+            state.scheduler.open(place, model.policy)
+            while state.models.count <= place { state.models.append(nil) }
+            state.models[place] = model
         }
-        for _ in 0..<wakes { self.wakeups.signal() }
+    }
+
+    // Threads that wait are woken, too: what they keep of the model is memory.
+    func close(_ place: Int) {
+        let wakes = self.state.withLock { state in
+            state.scheduler.close(place)
+            state.models[place] = nil
+            state.closings += 1
+            return state.idle.wakeAll()
+        }
+        self.wake(wakes)
     }
 
     // Under one lock and with one wake-up.
@@ -79,7 +96,10 @@ final class ExecutorPool: Executors {
                 let refusal = state.scheduler.admit(
                     job,
                     key: job.key,
-                    model: job.modelIndex,
+                    place: job.modelIndex,
+                    rows: job.rows,
+                    form: job.form,
+                    priority: job.priority,
                     byteCount: byteCount,
                     deadline: job.deadline,
                     now: now
@@ -87,11 +107,9 @@ final class ExecutorPool: Executors {
                 if let refusal { refused.append((job, refusal)) }
             }
             state.unanswered += jobs.count - refused.count
-            let wakes = min(state.idle, state.scheduler.queued)
-            state.idle -= wakes
-            return wakes
+            return state.wakeUps(now: now)
         }
-        for _ in 0..<wakes { self.wakeups.signal() }
+        self.wake(wakes)
         return refused
     }
 
@@ -117,9 +135,21 @@ final class ExecutorPool: Executors {
 
     func answered(_ count: Int) { self.state.withLock { $0.unanswered -= count } }
 
-    func drain() { self.state.withLock { $0.scheduler.drain() } }
+    // What is held back is not any more.
+    func drain() {
+        let now = Moment(nanoseconds: Reactor.monotonicNanoseconds())
+        let wakes = self.state.withLock { state in
+            state.scheduler.drain()
+            return state.wakeUps(now: now)
+        }
+        self.wake(wakes)
+    }
 
     var statistics: ExecutorStatistics { self.state.withLock { $0.scheduler.statistics } }
+
+    func statistics(of place: Int) -> ModelStatistics? {
+        self.state.withLock { $0.scheduler.statistics(of: place) }
+    }
 
     var isIdle: Bool { self.state.withLock { $0.unanswered == 0 } }
 
@@ -132,65 +162,71 @@ final class ExecutorPool: Executors {
             defer { threads = [] }
             return threads
         }
-        for _ in threads { self.wakeups.signal() }
+        for semaphore in self.semaphores { semaphore.signal() }
         for thread in threads { pthread_join(thread, nil) }
     }
 
     // MARK: An executor's thread
 
     private enum Step {
-        case run(Job, slot: Int, now: Moment, load: Int)
-        case expired(Job)
+        case run(Job, joined: [Job], slot: Int, now: Moment, load: Int)
+        case late(Job, Lateness)
         /// Nothing waits. The thread is counted as idle unless it has jobs to hand back first.
         case nothing
-        /// Places have been closed.
-        case closed
+        /// Nothing can be executed before then; there are no jobs to hand back.
+        case wait(until: Moment)
+        /// Models' places have been closed.
+        case closed(Int, open: [LoadedModel?])
         case stop
     }
 
-    /// What a thread has of a model that it has run.
-    private struct Running {
-        let lane: any Lane
-        /// The longest of the latest executions, in nanoseconds: a longer one counts at once, and
-        /// is forgotten by an eighth with each that follows.
-        private(set) var longest: Int64 = 0
-
-        init(lane: any Lane) { self.lane = lane }
-
-        mutating func record(_ nanoseconds: Int64) {
-            self.longest = max(nanoseconds, self.longest - self.longest >> 3)
-        }
-    }
-
-    private func run() {
-        var running: [ObjectIdentifier: Running] = [:]
-        var closings = 0
+    private func run(_ index: Int) {
+        var lanes = ExecutorLanes()
         var done: [Job] = []
         var gathering = Moment.never
+        var wasWoken = false
         while true {
-            switch self.step(mayWait: done.isEmpty, closings: &closings) {
-            case .closed: running = [:]
-            case .run(let job, let slot, let now, let load):
-                let id = ObjectIdentifier(job.model)
+            let step = self.step(
+                index,
+                mayWait: done.isEmpty,
+                wasWoken: wasWoken,
+                closings: lanes.closings
+            )
+            wasWoken = false
+            switch step {
+            case .run(let job, let joined, let slot, let now, let load):
                 // What is done waits only for a model that is known to be quick.
-                if (running[id]?.longest ?? .max) > Self.gatherLimit { self.flush(&done) }
-                self.execute(job, now: now, load: load, running: &running)
-                let finished = Moment(nanoseconds: Reactor.monotonicNanoseconds())
-                running[id]?.record(finished.nanoseconds - now.nanoseconds)
-                self.state.withLock { $0.scheduler.finish(slot: slot, now: finished) }
+                if lanes.longest(of: job) > Self.gatherLimit { self.flush(&done) }
+                let execution = JobExecution(
+                    first: job,
+                    joined: joined,
+                    started: now,
+                    load: load
+                )
+                let finished = self.execute(execution, slot: slot, &lanes)
                 if done.isEmpty { gathering = now }
                 done.append(job)
+                done += joined
                 if finished.nanoseconds - gathering.nanoseconds >= Self.gatherLimit
                     || done.count >= Self.gatherMax
                 {
                     self.flush(&done)
                 }
-            case .expired(let job):
-                job.expire(sender: self.sender)
+            case .late(let job, let lateness):
+                job.expire(lateness, sender: self.sender)
                 done.append(job)
                 self.flush(&done)
             case .nothing:
-                if done.isEmpty { self.wakeups.wait() } else { self.flush(&done) }
+                if done.isEmpty {
+                    self.semaphores[index].wait()
+                    wasWoken = true
+                } else {
+                    self.flush(&done)
+                }
+            case .wait(let until):
+                wasWoken = self.wait(index, until: until)
+            case .closed(let closings, let open):
+                lanes.keep(open, closings: closings)
             case .stop:
                 self.flush(&done)
                 return
@@ -198,52 +234,79 @@ final class ExecutorPool: Executors {
         }
     }
 
-    private func step(mayWait: Bool, closings: inout Int) -> Step {
+    private func step(_ index: Int, mayWait: Bool, wasWoken: Bool, closings: Int) -> Step {
         let now = Moment(nanoseconds: Reactor.monotonicNanoseconds())
-        return self.state.withLock { state in
-            if state.isStopping { return .stop }
+        let (step, wakes) = self.state.withLock { state -> (Step, IdleThreads.WakeUps) in
+            if wasWoken { state.idle.looked() }
+            if state.isStopping { return (.stop, .init()) }
             if state.closings != closings {
-                closings = state.closings
-                return .closed
+                return (.closed(state.closings, open: state.models), .init())
             }
             switch state.scheduler.next(now: now) {
-            case .run(let job, let slot):
-                return .run(
-                    job,
-                    slot: slot,
-                    now: now,
-                    load: state.scheduler.running + state.scheduler.queued - 1
+            case .run(let job, let joined, let slot):
+                let load = state.scheduler.running + state.scheduler.queued - 1
+                return (
+                    .run(job, joined: joined, slot: slot, now: now, load: load),
+                    state.wakeUps(now: now)
                 )
-            case .expired(let job): return .expired(job)
+            case .late(let job, let lateness): return (.late(job, lateness), .init())
+            case .wait(let until):
+                guard mayWait else { return (.nothing, .init()) }
+                // One thread watches the time, the others sleep.
+                let watches = state.idle.append(index, until: until)
+                return (watches ? .wait(until: until) : .nothing, .init())
             case .nothing:
-                if mayWait { state.idle += 1 }
-                return .nothing
+                if mayWait { state.idle.append(index) }
+                return (.nothing, .init())
             }
         }
+        self.wake(wakes)
+        return step
     }
 
+    /// Waits to be woken, until then at the longest; `true` if it was.
+    private func wait(_ index: Int, until: Moment) -> Bool {
+        let wasSignalled = self.semaphores[index].wait(until: until.nanoseconds)
+        let wasWoken = self.state.withLock { $0.idle.stopped(index, until: until) }
+        // The signal is here, or on its way.
+        if wasWoken, !wasSignalled { self.semaphores[index].wait() }
+        return wasWoken
+    }
+
+    private func wake(_ wakes: IdleThreads.WakeUps) {
+        wakes.forEach { self.semaphores[$0].signal() }
+    }
+
+    /// - Returns: when it had ended.
     private func execute(
-        _ job: Job,
-        now: Moment,
-        load: Int,
-        running: inout [ObjectIdentifier: Running]
-    ) {
-        let id = ObjectIdentifier(job.model)
+        _ execution: JobExecution,
+        slot: Int,
+        _ lanes: inout ExecutorLanes
+    ) -> Moment {
         #if DEBUG
         self.hang()
         #endif
+        let outcome: JobExecution.Outcome?
         do throws(EngineError) {
-            let lane: any Lane
-            if let known = running[id] {
-                lane = known.lane
-            } else {
-                lane = try job.model.session.makeLane()
-                running[id] = Running(lane: lane)
-            }
-            job.execute(on: lane, started: now, load: load, sender: self.sender)
+            let place = try lanes.open(execution.first)
+            let lane = lanes[place].lane
+            outcome = execution.run(on: lane, &lanes[place].buffers, sender: self.sender)
         } catch {
-            job.fail(ErrorReply(.executionFailed, error.message), sender: self.sender)
+            outcome = nil
+            execution.fail(ErrorReply(.executionFailed, error.message), sender: self.sender)
         }
+        let finished = Moment(nanoseconds: Reactor.monotonicNanoseconds())
+        lanes.record(finished.nanoseconds - execution.started.nanoseconds, execution.first)
+        self.state.withLock {
+            if let failure = outcome?.failure { $0.scheduler.failed(failure, slot: slot) }
+            $0.scheduler.finish(
+                slot: slot,
+                now: finished,
+                times: outcome?.times(from: execution.started, to: finished),
+                isMeasured: outcome?.failure == nil
+            )
+        }
+        return finished
     }
 
     #if DEBUG

@@ -31,6 +31,8 @@ package protocol Executors: Sendable {
     /// From now on everything new is refused.
     func drain()
     var statistics: ExecutorStatistics { get }
+    /// What was done for the model of that place; `nil` if there is none.
+    func statistics(of place: Int) -> ModelStatistics?
     /// Whether everything that was accepted has been answered: not only executed, for an answer may
     /// still be on its way from an executor.
     var isIdle: Bool { get }

@@ -25,8 +25,14 @@ package final class Job: @unchecked Sendable {
     package let accepted: Moment
     package let deadline: Moment
     let isIdempotent: Bool
-    private var inputs: [Tensor]
-    private let wanted: [Int]
+    package let priority: UInt8
+    /// How many rows it has; see ``Joining``.
+    package let rows: Int
+    /// Which jobs of its model it may be executed with; see ``Joining/form(of:)``.
+    package let form: Int
+    private(set) var inputs: [Tensor]
+    /// The indexes of the outputs that the client wants; empty for all.
+    let wanted: [Int]
 
     // Of the reactor's thread only.
 
@@ -65,6 +71,7 @@ package final class Job: @unchecked Sendable {
         wanted: [Int],
         accepted: Moment,
         deadline: Moment,
+        priority: UInt8 = 0,
         isIdempotent: Bool = true
     ) {
         self.peer = key.peer
@@ -76,33 +83,56 @@ package final class Job: @unchecked Sendable {
         self.wanted = wanted
         self.accepted = accepted
         self.deadline = deadline
+        self.priority = priority
+        self.rows = model.joining?.rows(of: inputs) ?? 1
+        self.form = model.joining?.form(of: inputs) ?? 0
         self.isIdempotent = isIdempotent
     }
 
     /// Which request it is; the reactor's thread asks.
     package var key: RequestKey { RequestKey(peer: self.peer, requestID: self.requestID) }
 
-    /// Executes the model and encodes the answer; called on an executor's thread.
+    /// Executes the model for this request alone and encodes the answer; called on an executor's
+    /// thread.
     ///
     /// - Parameters:
     ///   - started: when the executor took the request.
     ///   - load: how many other requests the worker holds.
-    package func execute(on lane: any Lane, started: Moment, load: Int, sender: InstanceID) {
+    /// - Returns: when the model had run.
+    @discardableResult
+    package func execute(
+        on lane: any Lane,
+        started: Moment,
+        load: Int,
+        sender: InstanceID
+    ) -> Moment {
         let outputs: [Tensor]
         do throws(EngineError) {
             outputs = try lane.run(self.inputs, outputs: self.wanted)
         } catch {
             self.fail(ErrorReply(.executionFailed, error.message), sender: sender)
-            return
+            return Moment(nanoseconds: Reactor.monotonicNanoseconds())
         }
-        let finished = Moment(nanoseconds: Reactor.monotonicNanoseconds())
+        let ran = Moment(nanoseconds: Reactor.monotonicNanoseconds())
+        self.complete(outputs, started: started, ran: ran, load: load, sender: sender)
+        return ran
+    }
+
+    /// Encodes the answer: the wanted outputs in their order.
+    func complete(
+        _ outputs: [Tensor],
+        started: Moment,
+        ran: Moment,
+        load: Int,
+        sender: InstanceID
+    ) {
         // The request's frames are let go before the answer takes memory of its own.
         self.inputs = []
         let answer = InferReply(
             timing: InferReply.Timing(
                 version: self.model.version,
                 queueMicroseconds: (started - self.accepted).wireMicroseconds,
-                computeMicroseconds: (finished - started).wireMicroseconds,
+                computeMicroseconds: (ran - started).wireMicroseconds,
                 inFlight: UInt32(clamping: load)
             ),
             outputs: self.named(outputs)
@@ -126,12 +156,24 @@ package final class Job: @unchecked Sendable {
     }
 
     /// Its turn came too late.
-    package func expire(sender: InstanceID) {
-        self.fail(
-            ErrorReply(.deadlineExceeded, "too little time was left when the request's turn came"),
-            flags: .notExecuted,
-            sender: sender
-        )
+    package func expire(_ lateness: Lateness, sender: InstanceID) {
+        switch lateness {
+        case .deadline:
+            self.fail(
+                ErrorReply(
+                    .deadlineExceeded,
+                    "too little time was left when the request's turn came"
+                ),
+                flags: .notExecuted,
+                sender: sender
+            )
+        case .queueTimeout:
+            self.fail(
+                ErrorReply(.overloaded, "the request waited for longer than its model allows"),
+                flags: [.notExecuted, .retryable],
+                sender: sender
+            )
+        }
     }
 
     /// Hands the encoded answer out, once.

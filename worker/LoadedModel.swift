@@ -12,6 +12,8 @@ package final class LoadedModel: Sendable {
     package let description: ModelDescription
     let signature: ModelSignature
     package let policy: ExecutionPolicy
+    /// How its requests are joined; `nil` if its signature does not allow it.
+    let joining: Joining?
     private let loaded: Mutex<(any Session)?>
 
     /// - Parameter metadata: what is told of the model; `nil`: what its own file says.
@@ -23,7 +25,8 @@ package final class LoadedModel: Sendable {
         policy: ExecutionPolicy = ExecutionPolicy(),
         metadata: [(key: String, value: String)]? = nil
     ) {
-        self.policy = policy
+        self.joining = Joining(session.signature, policy)
+        self.policy = self.joining == nil ? policy.alone(nil) : policy
         self.name = name
         self.version = version
         self.loaded = Mutex(session)

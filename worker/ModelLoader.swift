@@ -30,12 +30,17 @@ package struct ModelLoader: Sendable {
         let problems = configuration.problems(signature: session.signature)
         guard problems.isEmpty else { throw ModelProblems(problems: problems) }
         try Self.warm(session, configuration, source.modelDirectory)
+        let policy = BatchProbe.settled(
+            configuration.policy,
+            isConfigured: configuration.isBatchingChosen,
+            for: session
+        )
         return LoadedModel(
             name: source.name,
             version: source.version,
             engine: "\(self.engine.name) \(self.engine.version)",
             session: session,
-            policy: configuration.policy,
+            policy: policy,
             metadata: configuration.metadata(session.metadata)
         )
     }

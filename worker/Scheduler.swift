@@ -7,14 +7,16 @@ package struct RequestKey: Hashable, Sendable {
     package let requestID: UInt64
 }
 
-/// Admits requests or refuses them, and says which is executed next: first come, first served.
+/// Admits requests or refuses them, and says which are executed next: models share the executors
+/// fairly (``FairShare``), inside a model higher classes of priority come first and inside a class
+/// who came first (``ModelQueue``). Requests that can be executed together are (``Batcher``).
 ///
 /// A value without clock, lock or thread. What it accepted leaves it exactly once: taken to be
-/// executed, taken because its deadline cannot be kept, or cancelled.
+/// executed, taken because it is too late for it, or cancelled.
 ///
-/// A request is refused when it surely cannot be answered in its budget: to wait for nothing costs
-/// its client the time in which another worker would have answered. What is known of ``ServiceTime``
-/// decides that, and in doubt the request is accepted.
+/// A request is refused when it cannot be answered in its budget: to wait for nothing costs its
+/// client the time in which another worker would have answered. What is known of ``ServiceTime``
+/// decides that, and in doubt the request is accepted. See `Scheduler+Admission`.
 package struct Scheduler<Item: Sendable>: Sendable {
     /// Why a request is not accepted.
     package enum Refusal: Hashable, Sendable {
@@ -32,55 +34,35 @@ package struct Scheduler<Item: Sendable>: Sendable {
 
     /// What an executor is given.
     package enum Next: Sendable {
-        /// To be executed. `slot` is for ``Scheduler/finish(slot:now:)``.
-        case run(Item, slot: Int)
-        /// Too little of its time is left: nobody would wait for the answer.
-        case expired(Item)
+        /// To be executed, together with `joined`. `slot` is for ``Scheduler/finish(slot:now:times:isMeasured:)``.
+        case run(Item, joined: [Item], slot: Int)
+        /// It waited for too long.
+        case late(Item, Lateness)
+        /// Requests are held back for others to join them: ask again then.
+        case wait(until: Moment)
         case nothing
     }
 
-    private struct Entry: Sendable {
-        var key: RequestKey
-        let item: Item
-        let model: Int
-        let byteCount: Int
-        let deadline: Moment
-        /// What it was expected to take when it was accepted.
-        let work: ServiceTime.Work
-    }
+    /// Batches that take longer are divided among executors that are free; to wake one of them for
+    /// less costs more than it saves. In nanoseconds.
+    private static var divideMin: Int64 { 200_000 }
 
-    /// A request being executed.
-    private struct Execution: Sendable {
-        let model: Int
-        let started: Moment
-        let expected: Int64
-    }
-
-    /// Overloaded clients are asked to come back when this part of the queue is free. Were it one
-    /// place, all of them would come for it.
-    private static var roomShare: Int64 { 8 }
-    /// Within these bounds.
-    package static var backoffBounds: ClosedRange<Duration> {
-        Duration.milliseconds(1)...Duration.seconds(1)
-    }
-
-    private let slots: Int
-    private let queueMax: Int
-    private let queueBytesMax: Int
+    let slots: Int
+    let queueMax: Int
+    let queueBytesMax: Int
     /// In nanoseconds.
     private let stallLimit: Int64
     private let stallFactor: Int64
-    private var queue = Queue<Entry>()
-    private var queuedWork = ServiceTime.Work()
-    /// What the executions were expected to take when they began, in nanoseconds.
-    private var runningWork: Int64 = 0
-    /// By slot; `nil` where nothing runs.
-    private var executions: [Execution?] = []
-    private var freeSlots: [Int] = []
-    package private(set) var serviceTime = ServiceTime()
-    package private(set) var queuedBytes = 0
-    /// Requests being executed.
-    package private(set) var running = 0
+    /// By place.
+    var queues: [ModelQueue<Item>?] = []
+    /// The places where requests wait.
+    var backlog: [Int] = []
+    var shares = FairShare()
+    var executions = Executions()
+    /// Requests waiting.
+    package internal(set) var queued = 0
+    package internal(set) var queuedBytes = 0
+    package internal(set) var serviceTime = ServiceTime()
     /// Executions finished.
     package private(set) var finished: UInt64 = 0
     /// When the last execution ended or, if nothing was running, the first began.
@@ -95,25 +77,25 @@ package struct Scheduler<Item: Sendable>: Sendable {
         self.stallFactor = Int64(configuration.stallFactor)
     }
 
-    /// Requests waiting.
-    package var queued: Int { self.queue.count }
+    /// Requests being executed.
+    package var running: Int { self.executions.requests }
     /// Whether everything that was accepted has been finished.
-    package var isIdle: Bool { self.running == 0 && self.queue.count == 0 }
+    package var isIdle: Bool { self.executions.count == 0 && self.queued == 0 }
+
+    /// From now on everything new is refused.
+    package mutating func drain() { self.isDraining = true }
 
     /// What the worker tells of its executors.
     package var statistics: ExecutorStatistics {
         var oldest = Moment.never
         var stall = Moment.never
-        for case .some(let execution) in self.executions {
+        self.executions.forEach { execution in
             oldest = min(oldest, execution.started)
-            stall = min(
-                stall,
-                execution.started + .nanoseconds(self.stallLimit(of: execution.model))
-            )
+            stall = min(stall, execution.started + .nanoseconds(self.stallLimit(of: execution)))
         }
         return ExecutorStatistics(
             running: self.running,
-            queued: self.queue.count,
+            queued: self.queued,
             finished: self.finished,
             lastProgress: self.lastProgress,
             oldestStart: oldest,
@@ -122,159 +104,215 @@ package struct Scheduler<Item: Sendable>: Sendable {
         )
     }
 
-    /// After how many nanoseconds an execution of the model is unusually long.
-    private func stallLimit(of model: Int) -> Int64 {
-        max(self.serviceTime.mean(of: model) * self.stallFactor, self.stallLimit)
+    /// After how many nanoseconds an execution is unusually long.
+    private func stallLimit(of execution: Executions.Execution) -> Int64 {
+        let mean = self.serviceTime.mean(of: execution.place, rows: execution.rows)
+        let (limit, isLong) = mean.multipliedReportingOverflow(by: self.stallFactor)
+        return isLong ? .max : max(limit, self.stallLimit)
     }
 
-    /// Accepts a request, or says why not.
-    ///
-    /// - Parameter model: the model's place in the worker's list.
-    package mutating func admit(
-        _ item: Item,
-        key: RequestKey,
-        model: Int,
-        byteCount: Int,
-        deadline: Moment,
-        now: Moment
-    ) -> Refusal? {
-        if self.isDraining { return .draining }
-        guard self.queue.count + self.running < self.slots + self.queueMax else {
-            return .queueFull(self.queueMax, backoff: self.backoff)
+    // MARK: Models
+
+    /// A model may be asked for by that place from now on.
+    package mutating func open(_ place: Int, _ policy: ExecutionPolicy) {
+        while self.queues.count <= place { self.queues.append(nil) }
+        precondition(self.queues[place] == nil, "place \(place) was opened twice")
+        self.queues[place] = ModelQueue(policy)
+        self.shares.open(place)
+        self.serviceTime.forget(place)
+    }
+
+    /// The place may be given to another model.
+    package mutating func close(_ place: Int) {
+        let queue = self.queues[place]
+        precondition(
+            queue?.count == 0 && queue?.executing == 0,
+            "place \(place) was closed with \(queue?.count ?? -1) requests waiting"
+        )
+        self.queues[place] = nil
+    }
+
+    /// What was done for the model of that place; nothing if there is none.
+    package func statistics(of place: Int) -> ModelStatistics? {
+        place < self.queues.count ? self.queues[place]?.statistics : nil
+    }
+
+    // MARK: What is next
+
+    /// The next requests for an executor that has become free.
+    package mutating func next(now: Moment) -> Next {
+        var due = Moment.never
+        guard let place = self.choose(now: now, due: &due) else {
+            return due == .never ? .nothing : .wait(until: due)
         }
-        // A request that is alone is taken whatever its size: the wire bounds it.
-        guard self.queuedBytes + byteCount <= self.queueBytesMax || self.queue.count == 0 else {
-            return .bytesFull(self.queueBytesMax, backoff: self.backoff)
+        let times = self.serviceTime
+        let late = self.queues[place]!.popLate(now: now) { rows in
+            times.work(of: place, rows: rows, now: now)
         }
-        let work = self.serviceTime.work(of: model, now: now)
-        if let refusal = self.lateness(of: work, deadline: deadline, now: now) { return refusal }
-        self.queuedBytes += byteCount
-        self.queuedWork += work
-        self.queue.append(
-            Entry(
-                key: key,
-                item: item,
-                model: model,
-                byteCount: byteCount,
-                deadline: deadline,
-                work: work
+        if let late {
+            self.left(late.entry, place)
+            return .late(late.entry.item, late.reason)
+        }
+        guard let first = self.queues[place]!.popFirst() else {
+            preconditionFailure("nothing waits at place \(place) of the backlog")
+        }
+        self.left(first, place)
+        guard self.queues[place]!.batcher.mayJoin else { return self.begin(first, [], place, now) }
+        guard self.queues[place]!.batcher.joins else {
+            self.queues[place]!.batcher.ranAlone()
+            return self.begin(first, [], place, now)
+        }
+        let joined = self.queues[place]!.popJoining(
+            first,
+            rowsMax: self.rowsMax(first, place),
+            now: now
+        ) { rows in times.mean(of: place, rows: rows) }
+        for entry in joined { self.left(entry, place) }
+        return self.begin(first, joined, place, now)
+    }
+
+    /// Of the models that may be executed the one with the lowest tag.
+    private func choose(now: Moment, due: inout Moment) -> Int? {
+        var chosen: Int?
+        for place in self.backlog where self.queues[place]!.hasInstance {
+            if let chosen, self.shares.tags[chosen] <= self.shares.tags[place] { continue }
+            if let then = self.delay(at: place, now: now) {
+                due = min(due, then)
+            } else {
+                chosen = place
+            }
+        }
+        return chosen
+    }
+
+    /// Until when the model's requests are held back; `nil` if they are not.
+    private func delay(at place: Int, now: Moment) -> Moment? {
+        guard self.queues[place]!.batcher.delays, !self.isDraining else { return nil }
+        let rows = min(self.queues[place]!.rows, self.queues[place]!.batcher.rowsMax)
+        let due = self.queues[place]!.due(service: self.serviceTime.mean(of: place, rows: rows))
+        return due > now ? due : nil
+    }
+
+    /// How many rows a batch may have that begins with `first`: what waits is divided among the
+    /// executors that are free if that is quicker.
+    private func rowsMax(_ first: Waiting<Item>, _ place: Int) -> Int {
+        let rowsMax = self.queues[place]!.batcher.rowsMax
+        let free = min(self.slots - self.executions.count, self.queues[place]!.unused)
+        guard free > 1 else { return rowsMax }
+        let rows = self.queues[place]!.rows + first.rows
+        let part = (rows + free - 1) / free
+        guard part < rowsMax else { return rowsMax }
+        guard let together = self.serviceTime.measuredMean(of: place, rows: min(rows, rowsMax)),
+            together > Self.divideMin
+        else { return rowsMax }
+        // A part that was never measured is tried.
+        let divided =
+            self.serviceTime.measuredMean(of: place, rows: part) ?? together / Int64(free)
+        return divided < together - together >> 2 ? part : rowsMax
+    }
+
+    private mutating func begin(
+        _ first: Waiting<Item>,
+        _ joined: [Waiting<Item>],
+        _ place: Int,
+        _ now: Moment
+    ) -> Next {
+        if self.executions.count == 0 { self.lastProgress = now }
+        var rows = first.rows
+        self.queues[place]!.began(first, now: now)
+        for entry in joined {
+            rows += entry.rows
+            self.queues[place]!.waited(entry, now: now)
+        }
+        self.queues[place]!.batcher.formed(rows: rows, leaving: self.queues[place]!.rows)
+        let mean = self.serviceTime.mean(of: place, rows: rows)
+        let expected = mean == 0 ? self.serviceTime.mean : mean
+        self.shares.begin(place, expected: expected, weight: self.queues[place]!.weight)
+        let slot = self.executions.begin(
+            Executions.Execution(
+                place: place,
+                rows: rows,
+                requests: 1 + joined.count,
+                started: now,
+                believed: self.serviceTime.work(of: place, rows: rows, now: now).mean,
+                expected: expected
             )
         )
-        return nil
+        return .run(first.item, joined: joined.isEmpty ? [] : joined.map(\.item), slot: slot)
     }
 
-    /// Why a request that comes now cannot be answered in time; `nil` if it may well be.
-    private func lateness(
-        of work: ServiceTime.Work,
-        deadline: Moment,
-        now: Moment
-    ) -> Refusal? {
-        let left = deadline.nanoseconds - now.nanoseconds
-        guard left > 0 else { return .deadlinePassed }
-        let slots = Int64(self.slots)
-        // The most that it can be: nearly every request passes this.
-        let most = (self.queuedWork.mean + self.runningWork) / slots + work.mean
-        if most <= left { return nil }
-        let service = work.least
-        guard service <= left else { return .serviceTooLong(.nanoseconds(service)) }
-        guard self.queue.count + self.running >= self.slots else { return nil }
-        var ahead = self.queuedWork.least
-        for case .some(let execution) in self.executions {
-            let age = now.nanoseconds - execution.started.nanoseconds
-            ahead += max(execution.expected - age, 0)
+    /// What executors that have nothing to do could begin now.
+    package func demand(now: Moment) -> ExecutorDemand {
+        var demand = ExecutorDemand()
+        for place in self.backlog where self.queues[place]!.hasInstance {
+            if let then = self.delay(at: place, now: now) {
+                demand.due = min(demand.due, then)
+            } else {
+                // Whoever takes the first of a batch sees whether another is left.
+                demand.executions +=
+                    self.queues[place]!.batcher.joins
+                    ? 1 : min(self.queues[place]!.count, self.queues[place]!.unused)
+            }
         }
-        let wait = ahead / slots
-        return wait + service <= left ? nil : .queueTooLong(wait: .nanoseconds(wait))
+        return demand
     }
 
-    /// How long it takes until there is room for the refused.
-    private var backoff: Duration {
-        let places = max(Int64(self.queue.count) / Self.roomShare, 1)
-        let mean = self.serviceTime.mean
-        let time = Duration.nanoseconds(mean * places / Int64(self.slots))
-        return min(max(time, Self.backoffBounds.lowerBound), Self.backoffBounds.upperBound)
-    }
-
-    /// The next request for an executor that has become free.
-    package mutating func next(now: Moment) -> Next {
-        guard let entry = self.queue.popFirst() else { return .nothing }
-        self.left(entry)
-        let service = self.serviceTime.work(of: entry.model, now: now).least
-        guard now < entry.deadline,
-            service <= entry.deadline.nanoseconds - now.nanoseconds
-        else { return .expired(entry.item) }
-        if self.running == 0 { self.lastProgress = now }
-        self.running += 1
-        self.runningWork += service
-        let slot = self.freeSlots.popLast() ?? self.executions.count
-        let execution = Execution(model: entry.model, started: now, expected: service)
-        if slot == self.executions.count {
-            self.executions.append(execution)
-        } else {
-            self.executions[slot] = execution
-        }
-        return .run(entry.item, slot: slot)
-    }
+    // MARK: What has ended
 
     /// An execution has ended, well or not.
-    package mutating func finish(slot: Int, now: Moment) {
-        guard let execution = self.executions[slot].take() else {
-            preconditionFailure("an execution ended in slot \(slot) and none was running there")
-        }
-        self.freeSlots.append(slot)
-        self.running -= 1
-        self.runningWork -= execution.expected
+    ///
+    /// - Parameter isMeasured: whether what it took is what another will take.
+    package mutating func finish(
+        slot: Int,
+        now: Moment,
+        times: ModelStatistics.Times? = nil,
+        isMeasured: Bool = true
+    ) {
+        let execution = self.executions.end(slot)
+        let place = execution.place
         self.finished += 1
         self.lastProgress = now
-        let duration = now.nanoseconds - execution.started.nanoseconds
         // One that stood still says little of the next: it does not make the next stall look usual.
-        let isFirst = self.serviceTime.mean(of: execution.model) == 0
-        self.serviceTime.record(
-            nanoseconds: isFirst ? duration : min(duration, self.stallLimit(of: execution.model)),
-            model: execution.model,
-            now: now
+        let isFirst = self.serviceTime.mean(of: place) == 0
+        let limit = isFirst ? Int64.max : self.stallLimit(of: execution)
+        let duration = min(now.nanoseconds - execution.started.nanoseconds, limit)
+        if isMeasured {
+            self.serviceTime.record(
+                nanoseconds: duration,
+                model: place,
+                rows: execution.rows,
+                requests: execution.requests,
+                now: now
+            )
+        }
+        self.shares.end(
+            place,
+            expected: execution.expected,
+            actual: duration,
+            weight: self.queues[place]!.weight
+        )
+        self.queues[place]!.ended(
+            execution,
+            times: times ?? ModelStatistics.Times(),
+            isMeasured: isMeasured
         )
     }
 
-    /// Takes a waiting request out; `nil` if it is not waiting: unknown, running or finished.
-    package mutating func cancel(_ key: RequestKey) -> Item? {
-        guard let entry = self.queue.removeFirst(where: { $0.key == key }) else { return nil }
-        self.left(entry)
-        return entry.item
-    }
-
-    /// Takes out everything that waits for a client that has gone.
-    package mutating func cancelAll(of peer: PeerID) -> [Item] {
-        var items: [Item] = []
-        while let entry = self.queue.removeFirst(where: { $0.key.peer == peer }) {
-            self.left(entry)
-            items.append(entry.item)
+    /// The requests in that slot could not be executed together, and are one by one.
+    package mutating func failed(_ failure: BatchFailure, slot: Int) {
+        let place = self.executions.place(of: slot)
+        switch failure {
+        case .unequal: break
+        case .engine: self.queues[place]!.batcher.failed()
+        case .rows: self.queues[place]!.batcher.stopJoining()
         }
-        return items
+        self.queues[place]!.statistics.failedBatches &+= 1
     }
 
-    /// Takes out everything that waits.
-    package mutating func cancelAll() -> [Item] {
-        var items: [Item] = []
-        while let entry = self.queue.popFirst() {
-            self.left(entry)
-            items.append(entry.item)
-        }
-        return items
-    }
-
-    /// A waiting request is another link's from now on; nothing if it does not wait.
-    package mutating func rename(_ key: RequestKey, to other: RequestKey) {
-        self.queue.updateFirst(where: { $0.key == key }) { $0.key = other }
-    }
-
-    private mutating func left(_ entry: Entry) {
+    /// A request has been taken out of its model's queue.
+    mutating func left(_ entry: Waiting<Item>, _ place: Int) {
+        self.queued -= 1
         self.queuedBytes -= entry.byteCount
-        self.queuedWork -= entry.work
-        // What rounding has left over does not add up.
-        if self.queue.count == 0 { self.queuedWork = ServiceTime.Work() }
+        if self.queues[place]!.count == 0 { self.backlog.removeAll { $0 == place } }
     }
-
-    /// From now on everything new is refused.
-    package mutating func drain() { self.isDraining = true }
 }

@@ -65,4 +65,31 @@ final class Semaphore: @unchecked Sendable {
     func signal() { sem_post(self.semaphore) }
 
     func wait() { while sem_wait(self.semaphore) != 0 {} }
+
+    /// Waits until then at the longest, in nanoseconds of the monotonic clock; `false` if nobody
+    /// signalled.
+    func wait(until nanoseconds: Int64) -> Bool {
+        var time = timespec(
+            tv_sec: Int(nanoseconds / 1_000_000_000),
+            tv_nsec: Int(nanoseconds % 1_000_000_000)
+        )
+        while Self.clockWait(self.semaphore, CLOCK_MONOTONIC, &time) != 0 {
+            if errno == ETIMEDOUT { return false }
+        }
+        return true
+    }
+
+    private typealias ClockWait =
+        @convention(c) (
+            UnsafeMutablePointer<sem_t>, clockid_t, UnsafePointer<timespec>
+        ) -> Int32
+
+    /// `sem_clockwait`, which has been in the C library since its version 2.30, and which its header
+    /// shows to GNU programs only; `sem_timedwait` would go by the time of day.
+    private static let clockWait: ClockWait = {
+        guard let address = dlsym(nil, "sem_clockwait") else {
+            preconditionFailure("the C library has no sem_clockwait: it is older than glibc 2.30")
+        }
+        return unsafeBitCast(address, to: ClockWait.self)
+    }()
 }

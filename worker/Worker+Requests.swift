@@ -215,6 +215,7 @@ extension Worker {
                 wanted: wanted,
                 accepted: now,
                 deadline: now + budget,
+                priority: view.priority,
                 isIdempotent: frame.header.flags.contains(.idempotent)
             )
             self.arrivals.append((job, frames.reduce(frame.inlineBytes) { $0 + $1.byteCount }))
@@ -258,6 +259,10 @@ extension Worker {
             } output: { (name) throws(WireError) in
                 guard let index = signature.index(ofOutput: name) else {
                     problem = Self.unknownOutput(name, model)
+                    return
+                }
+                if wanted.contains(index) {
+                    problem = "output '\(signature.outputs[index].name)' is wanted more than once"
                     return
                 }
                 wanted.append(index)

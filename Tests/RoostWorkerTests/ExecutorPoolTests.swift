@@ -15,7 +15,11 @@ struct ExecutorPoolTests {
         let failed = Mutex<[UInt64]>([])
         var finishedCount: Int { self.finished.withLock { $0.count } }
 
-        func pool(executors: Int, queueMax: Int = 1_000_000) throws -> ExecutorPool {
+        func pool(
+            executors: Int,
+            queueMax: Int = 1_000_000,
+            models: [LoadedModel]
+        ) throws -> ExecutorPool {
             var configuration = WorkerConfiguration(id: "w", listen: [])
             configuration.executors = executors
             configuration.queueMax = queueMax
@@ -29,6 +33,7 @@ struct ExecutorPoolTests {
                     }
                 }
             }
+            for (place, model) in models.enumerated() { pool.open(model, at: place) }
             try pool.start(threads: executors)
             return pool
         }
@@ -50,6 +55,7 @@ struct ExecutorPoolTests {
     private func job(
         _ id: UInt64,
         of model: LoadedModel,
+        at place: Int = 0,
         peer: UInt8 = 1,
         deadline: Moment = .never
     ) -> (job: Job, byteCount: Int) {
@@ -57,6 +63,7 @@ struct ExecutorPoolTests {
             key: RequestKey(peer: .sample(peer), requestID: id),
             client: InstanceID(high: 1, low: 1),
             model: model,
+            modelIndex: place,
             inputs: [Tensor([1, 2] as [Float], shape: [2])],
             wanted: [],
             accepted: .milliseconds(0),
@@ -73,7 +80,7 @@ struct ExecutorPoolTests {
             executed.add(1, ordering: .relaxed)
             return inputs
         }
-        let pool = try scene.pool(executors: executors)
+        let pool = try scene.pool(executors: executors, models: [model])
         let jobs = (1...5_000).map { self.job(UInt64($0), of: model) }
         for start in stride(from: 0, to: jobs.count, by: 7) {
             #expect(pool.submit(Array(jobs[start..<min(start + 7, jobs.count)])).isEmpty)
@@ -93,7 +100,7 @@ struct ExecutorPoolTests {
             gate.pass()
             return inputs
         }
-        let pool = try scene.pool(executors: 1)
+        let pool = try scene.pool(executors: 1, models: [model])
         _ = pool.submit((1...3).map { self.job($0, of: model) })
         try await gate.waitForArrivals(1)
         #expect(pool.cancel(RequestKey(peer: .sample(1), requestID: 1)) == nil)
@@ -113,7 +120,7 @@ struct ExecutorPoolTests {
             gate.pass()
             return inputs
         }
-        let pool = try scene.pool(executors: 1)
+        let pool = try scene.pool(executors: 1, models: [model])
         _ = pool.submit((1...6).map { self.job($0, of: model, peer: UInt8($0 % 2)) })
         try await gate.waitForArrivals(1)
         #expect(pool.cancelAll(of: .sample(0)).map(\.requestID) == [2, 4, 6])
@@ -132,7 +139,7 @@ struct ExecutorPoolTests {
             gate.pass()
             return inputs
         }
-        let pool = try scene.pool(executors: 2)
+        let pool = try scene.pool(executors: 2, models: [model])
         _ = pool.submit((1...9).map { self.job($0, of: model) })
         try await gate.waitForArrivals(2)
         gate.open(9)
@@ -158,11 +165,12 @@ struct ExecutorPoolTests {
             gate.pass()
             return inputs
         }
-        let pool = try scene.pool(executors: 1)
+        let pool = try scene.pool(executors: 1, models: [gated, model])
         let soon = Moment(nanoseconds: Reactor.monotonicNanoseconds()) + .milliseconds(50)
         let refused = pool.submit([
-            self.job(1, of: gated), self.job(2, of: model, deadline: soon),
-            self.job(3, of: model), self.job(4, of: model, deadline: .milliseconds(0)),
+            self.job(1, of: gated), self.job(2, of: gated, deadline: soon),
+            self.job(3, of: model, at: 1),
+            self.job(4, of: model, at: 1, deadline: .milliseconds(0)),
         ])
         #expect(refused.map(\.0.requestID) == [4])
         try await gate.waitForArrivals(1)
@@ -182,8 +190,9 @@ struct ExecutorPoolTests {
         let broken = self.model("broken") { (_) throws(EngineError) in
             throw EngineError(.executionFailed, "broken", engine: "fake")
         }
-        let pool = try scene.pool(executors: 1)
-        _ = pool.submit([self.job(1, of: broken), self.job(2, of: self.model())])
+        let model = self.model()
+        let pool = try scene.pool(executors: 1, models: [broken, model])
+        _ = pool.submit([self.job(1, of: broken), self.job(2, of: model, at: 1)])
         try await eventually("both are answered") { scene.finishedCount == 2 }
         #expect(scene.failed.withLock { $0 } == [1])
         pool.stop()
@@ -200,8 +209,10 @@ struct ExecutorPoolTests {
             wasIdle.withLock { $0.append(isIdle) }
         }
         pools.withLock { $0 = [pool] }
+        let model = self.model()
+        pool.open(model, at: 0)
         try pool.start(threads: 1)
-        _ = pool.submit([self.job(1, of: self.model())])
+        _ = pool.submit([self.job(1, of: model)])
         try await eventually("it is answered") { wasIdle.withLock { $0.count } == 1 }
         #expect(wasIdle.withLock { $0 } == [false])
         pool.answered(1)
@@ -222,9 +233,10 @@ struct ExecutorPoolTests {
             blocker.pass()
             return inputs
         }
-        let pool = try scene.pool(executors: 1)
+        let model = self.model()
+        let pool = try scene.pool(executors: 1, models: [gated, model, slow])
         _ = pool.submit([
-            self.job(1, of: gated), self.job(2, of: self.model()), self.job(3, of: slow),
+            self.job(1, of: gated), self.job(2, of: model, at: 1), self.job(3, of: slow, at: 2),
         ])
         try await first.waitForArrivals(1)
         first.open()

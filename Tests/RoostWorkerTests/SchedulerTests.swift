@@ -20,7 +20,9 @@ struct SchedulerTests {
         configuration.executors = slots
         configuration.queueMax = queueMax
         configuration.queueBytesMax = bytes
-        return Scheduler(configuration)
+        var scheduler = Scheduler<Int>(configuration)
+        for place in 0...1 { scheduler.open(place, ExecutionPolicy()) }
+        return scheduler
     }
 
     private func admit(
@@ -35,7 +37,7 @@ struct SchedulerTests {
         scheduler.admit(
             item,
             key: self.key(UInt64(item), peer: peer),
-            model: model,
+            place: model,
             byteCount: bytes,
             deadline: deadline,
             now: now ?? .milliseconds(0)
@@ -44,7 +46,7 @@ struct SchedulerTests {
 
     /// The item that runs next.
     private func run(_ scheduler: inout Scheduler<Int>) -> Int? {
-        if case .run(let item, _) = scheduler.next(now: self.now) { item } else { nil }
+        if case .run(let item, _, _) = scheduler.next(now: self.now) { item } else { nil }
     }
 
     @Test("requests run in the order they came")
@@ -99,9 +101,9 @@ struct SchedulerTests {
         var scheduler = self.scheduler()
         _ = self.admit(1, to: &scheduler, bytes: 10, deadline: .milliseconds(deadline))
         switch scheduler.next(now: self.now) {
-        case .expired(let item): #expect(isExpired && item == 1)
-        case .run(let item, _): #expect(!isExpired && item == 1)
-        case .nothing: Issue.record("it is lost")
+        case .late(let item, let reason): #expect(isExpired && item == 1 && reason == .deadline)
+        case .run(let item, _, _): #expect(!isExpired && item == 1)
+        case .nothing, .wait: Issue.record("it is lost")
         }
         #expect(scheduler.running == (isExpired ? 0 : 1))
         #expect((scheduler.queued, scheduler.queuedBytes) == (0, 0))
@@ -249,8 +251,8 @@ struct SchedulerTests {
             _ = self.admit(1, to: &scheduler, deadline: .milliseconds(101))
             switch scheduler.next(now: .milliseconds(moment)) {
             case .run: #expect(!isExpired)
-            case .expired: #expect(isExpired)
-            case .nothing: Issue.record("it is lost")
+            case .late: #expect(isExpired)
+            case .nothing, .wait: Issue.record("it is lost")
             }
         }
     }
@@ -264,7 +266,7 @@ struct SchedulerTests {
             let now = Moment.milliseconds(Int64(step) * 20)
             let deadline = now + .milliseconds(10)
             guard self.admit(step, to: &scheduler, deadline: deadline, now: now) == nil,
-                case .run(_, let slot) = scheduler.next(now: now)
+                case .run(_, _, let slot) = scheduler.next(now: now)
             else { continue }
             executed += 1
             scheduler.finish(slot: slot, now: now + .milliseconds(1))
@@ -310,7 +312,7 @@ struct SchedulerTests {
         #expect(scheduler.statistics.oldestStart == .milliseconds(20))
         // Its slot is used again.
         _ = self.admit(4, to: &scheduler)
-        guard case .run(4, slot: 0) = scheduler.next(now: .milliseconds(50)) else {
+        guard case .run(4, _, slot: 0) = scheduler.next(now: .milliseconds(50)) else {
             Issue.record("slot 0 is free")
             return
         }

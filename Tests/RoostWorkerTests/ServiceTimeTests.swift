@@ -120,4 +120,58 @@ struct ServiceTimeTests {
         time.record(nanoseconds: -5, model: 0, now: .milliseconds(0))
         #expect(time.mean > 0)
     }
+
+    // MARK: Batches
+
+    private func record(_ time: inout ServiceTime, _ milliseconds: Int64, rows: Int, count: Int) {
+        for _ in 0..<count {
+            time.record(
+                nanoseconds: milliseconds * 1_000_000,
+                model: 0,
+                rows: rows,
+                now: .milliseconds(0)
+            )
+        }
+    }
+
+    @Test("sizes of batches are measured apart, each class twice as large as the one before")
+    func sizes() {
+        var time = ServiceTime()
+        self.record(&time, 1, rows: 1, count: 9)
+        self.record(&time, 4, rows: 8, count: 9)
+        self.record(&time, 9, rows: 9, count: 9)
+        #expect(time.mean(of: 0, rows: 1) == 1_000_000)
+        for rows in [5, 8] { #expect(time.mean(of: 0, rows: rows) == 4_000_000) }
+        for rows in [9, 16] { #expect(time.mean(of: 0, rows: rows) == 9_000_000) }
+        #expect(time.measuredMean(of: 0, rows: 2) == nil)
+        // Two rows take no more than twice one; four no more than eight of them do.
+        #expect(time.mean(of: 0, rows: 2) == 2_000_000)
+        #expect(time.mean(of: 0, rows: 4) == 4_000_000)
+        #expect(time.mean(of: 0, rows: 32) == 18_000_000)
+        #expect(time.mean(of: 0, rows: 1 << 40) > 0)
+    }
+
+    @Test("a size that was hardly measured is believed to take no less than a smaller one")
+    func unmeasuredSize() {
+        var time = ServiceTime()
+        self.record(&time, 3, rows: 1, count: ServiceTime.samplesMin)
+        self.record(&time, 50, rows: 64, count: ServiceTime.samplesMin - 1)
+        #expect(time.work(of: 0, rows: 64, now: .milliseconds(0)).mean == 3_000_000)
+        self.record(&time, 50, rows: 64, count: 1)
+        #expect(time.work(of: 0, rows: 64, now: .milliseconds(0)).mean == 50_000_000)
+    }
+
+    @Test("of a batch each request costs its part")
+    func share() {
+        var time = ServiceTime()
+        time.record(
+            nanoseconds: 8_000,
+            model: 0,
+            rows: 8,
+            requests: 4,
+            now: .milliseconds(0)
+        )
+        #expect(time.mean == 8_000)
+        #expect(time.meanShare == 2_000)
+    }
 }

@@ -199,6 +199,7 @@ struct WorkerTests {
             ("datatype", .invalidInput, "input 'x' is INT32; model 'identity' takes FP32"),
             ("rank", .invalidInput, "input 'x' has shape [1, 1]; model 'identity' takes [n]"),
             ("output", .invalidInput, "has no output 'q'; it gives 'y'"),
+            ("outputs", .invalidInput, "output 'y' is wanted more than once"),
         ]
     )
     func refusal(what: String, code: InferenceError.Code, text: String) async throws {
@@ -213,6 +214,7 @@ struct WorkerTests {
             case "twice": request.inputs = ["x": one, "x": one]
             case "datatype": request.inputs = ["x": Tensor([1] as [Int32], shape: [1])]
             case "rank": request.inputs = ["x": Tensor([1] as [Float], shape: [1, 1])]
+            case "outputs": request.outputs = ["y", "y"]
             default: request.outputs = ["q"]
             }
             await peers[0].send(request, .infer, requestID: 9)

@@ -84,7 +84,8 @@ final class SimulatedWorker: @unchecked Sendable {
                 name: Scenario.models[model],
                 version: 1,
                 engine: "simulated 1",
-                session: SimulatedSession(model: model) { execute(id, model, $0, $1) }
+                session: SimulatedSession(model: model) { execute(id, model, $0, $1) },
+                policy: scenario.policy
             )
         }
         let holder = ExecutorsHolder()

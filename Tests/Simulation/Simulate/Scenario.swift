@@ -1,4 +1,5 @@
 internal import RoostClient
+internal import RoostWorker
 internal import ZeroMQ
 
 /// What one seed's world is made of and what happens to it, drawn from the seed.
@@ -17,6 +18,8 @@ struct Scenario {
     var serviceTime: Duration
     var executors: Int
     var queueMax: Int
+    /// How requests are joined.
+    var policy = ExecutionPolicy()
     /// How many requests a client may have in flight on one worker.
     var inFlightPerWorker: Int
     var baseLatency: Duration
@@ -48,6 +51,17 @@ struct Scenario {
         self.baseLatency = .microseconds(random.pick(50...2000))
         self.hasZones = random.chance(0.3)
         self.clocksGoBack = random.chance(0.2)
+        // Of draws of its own: what older seeds draw stays as it is.
+        var draws = random
+        self.policy.batchMax = draws.pick(1...8)
+        if self.policy.batchMax > 1 {
+            if draws.chance(0.5) { self.policy.padding = ["x": 0] }
+            if draws.chance(0.3) { self.policy.batchDelay = .milliseconds(draws.pick(1...20)) }
+            if draws.chance(0.3) {
+                self.policy.preferredRows = [draws.pick(1...self.policy.batchMax)]
+            }
+        }
+        if draws.chance(0.3) { self.policy.instances = 1 }
     }
 
     /// The zone of a worker or client.

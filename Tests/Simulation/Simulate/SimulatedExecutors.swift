@@ -8,7 +8,7 @@ internal import ZeroMQ
 /// One thread drives the world; that is the promise behind `@unchecked Sendable`.
 final class SimulatedExecutors: Executors, @unchecked Sendable {
     private struct Run {
-        let job: Job
+        let jobs: [Job]
         let slot: Int
         let started: Moment
         let load: Int
@@ -59,8 +59,8 @@ final class SimulatedExecutors: Executors, @unchecked Sendable {
 
     func start(threads _: Int) throws(RoostError) {}
 
-    func open(_: LoadedModel, at _: Int) {}
-    func close(_: Int) {}
+    func open(_ model: LoadedModel, at place: Int) { self.scheduler.open(place, model.policy) }
+    func close(_ place: Int) { self.scheduler.close(place) }
 
     func submit(_ jobs: [(job: Job, byteCount: Int)]) -> [(Job, Scheduler<Job>.Refusal)] {
         var refused: [(Job, Scheduler<Job>.Refusal)] = []
@@ -68,7 +68,10 @@ final class SimulatedExecutors: Executors, @unchecked Sendable {
             let refusal = self.scheduler.admit(
                 job,
                 key: job.key,
-                model: job.modelIndex,
+                place: job.modelIndex,
+                rows: job.rows,
+                form: job.form,
+                priority: job.priority,
                 byteCount: byteCount,
                 deadline: job.deadline,
                 now: self.now
@@ -99,6 +102,8 @@ final class SimulatedExecutors: Executors, @unchecked Sendable {
 
     var statistics: ExecutorStatistics { self.scheduler.statistics }
 
+    func statistics(of place: Int) -> ModelStatistics? { self.scheduler.statistics(of: place) }
+
     var isIdle: Bool { self.unanswered == 0 }
 
     /// What runs counts as executed; nobody will hear of it.
@@ -113,6 +118,11 @@ final class SimulatedExecutors: Executors, @unchecked Sendable {
     // MARK: Virtual time
 
     private var now: Moment { Moment(nanoseconds: self.node.clock) }
+
+    /// Requests are held back until then, for others to join them.
+    private func planPump(at moment: Moment) {
+        self.world.plan(after: moment.nanoseconds - self.now.nanoseconds) { [self] in self.pump() }
+    }
 
     /// An executor's thread wakes a little later.
     private func planPump() {
@@ -129,17 +139,25 @@ final class SimulatedExecutors: Executors, @unchecked Sendable {
         guard !self.isStopped, !self.waitsForThaw(self.pump) else { return }
         while self.running.count < self.slots {
             switch self.scheduler.next(now: self.now) {
-            case .run(let job, let slot):
+            case .run(let job, let joined, let slot):
                 let load = self.scheduler.running + self.scheduler.queued - 1
                 self.lastRun += 1
                 let id = self.lastRun
-                self.running[id] = Run(job: job, slot: slot, started: self.now, load: load)
+                self.running[id] = Run(
+                    jobs: [job] + joined,
+                    slot: slot,
+                    started: self.now,
+                    load: load
+                )
                 let factor = (0.5 + 0.5 * self.random.exponential()) * self.slowness
                 let time = Int64(Double(self.serviceTime.nanoseconds) * factor)
                 self.world.plan(after: time) { [self] in self.end(id) }
-            case .expired(let job):
-                job.expire(sender: self.sender)
-                self.handBack(job)
+            case .late(let job, let lateness):
+                job.expire(lateness, sender: self.sender)
+                self.handBack([job])
+            case .wait(let until):
+                self.planPump(at: until)
+                return
             case .nothing: return
             }
         }
@@ -161,7 +179,7 @@ final class SimulatedExecutors: Executors, @unchecked Sendable {
         guard let run = self.running.removeValue(forKey: id) else { return }
         self.execute(run)
         self.scheduler.finish(slot: run.slot, now: self.now)
-        if !self.neverAnswers { self.handBack(run.job) }
+        if !self.neverAnswers { self.handBack(run.jobs) }
         self.pump()
     }
 
@@ -173,12 +191,20 @@ final class SimulatedExecutors: Executors, @unchecked Sendable {
 
     private func execute(_ run: Run) {
         self.world.perform(on: self.node) {
-            guard let lane = try? run.job.model.session.makeLane() else { return }
-            run.job.execute(on: lane, started: run.started, load: run.load, sender: self.sender)
+            guard let lane = try? run.jobs[0].model.session.makeLane() else { return }
+            let execution = JobExecution(
+                first: run.jobs[0],
+                joined: Array(run.jobs.dropFirst()),
+                started: run.started,
+                load: run.load
+            )
+            var buffers = BatchBuffers()
+            let outcome = execution.run(on: lane, &buffers, sender: self.sender)
+            if let failure = outcome.failure { self.scheduler.failed(failure, slot: run.slot) }
         }
     }
 
-    private func handBack(_ job: Job) {
-        self.world.perform(on: self.node) { self.finished([job]) }
+    private func handBack(_ jobs: [Job]) {
+        self.world.perform(on: self.node) { self.finished(jobs) }
     }
 }

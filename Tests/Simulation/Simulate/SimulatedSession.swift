@@ -14,23 +14,25 @@ final class SimulatedSession: Session {
         self.model = model
         self.execute = execute
         self.signature = ModelSignature(
-            inputs: [TensorSignature(name: "x", datatype: .int32, dimensions: [.dynamic("n")])],
-            outputs: [TensorSignature(name: "y", datatype: .int32, dimensions: [.dynamic("n")])]
+            inputs: [TensorSignature(name: "x", datatype: .int32, dimensions: Self.dimensions)],
+            outputs: [TensorSignature(name: "y", datatype: .int32, dimensions: Self.dimensions)]
         )
     }
 
     func makeLane() throws(EngineError) -> any Lane { SimulatedLane(self.execute) }
 
+    private static let dimensions: [Dimension] = [.dynamic("batch"), .dynamic("n")]
+
     /// A request's input: its number, then elements that follow from it.
     static func input(number: Int, elements: Int) -> Tensor {
         let values = (0..<Int32(elements)).map { Int32(number) &+ $0 &* 7919 }
-        return Tensor(values, shape: [elements])
+        return Tensor(values, shape: [1, elements])
     }
 
     /// What the model makes of it.
     static func output(_ input: Tensor, model: Int) -> Tensor {
         let values: [Int32] = input.elements() ?? []
-        return Tensor(values.map { $0 &+ 1 &+ Int32(model) }, shape: [values.count])
+        return Tensor(values.map { $0 &+ 1 &+ Int32(model) }, shape: [1, values.count])
     }
 
     /// Whether that is the answer to that request.
@@ -56,7 +58,22 @@ private final class SimulatedLane: Lane {
         outputs _: [Int],
         cancellation _: RunCancellation?
     ) throws(EngineError) -> [Tensor] {
+        // Row by row: each is a request.
         let values: [Int32] = inputs[0].elements() ?? []
-        return [self.execute(Int(values.first ?? -1), inputs[0])]
+        let rows = inputs[0].shape[0]
+        let length = inputs[0].shape[1]
+        var answers: [Int32] = []
+        for row in 0..<rows {
+            let input = Array(values[(row * length)..<((row + 1) * length)])
+            let answer = self.execute(
+                Int(input.first ?? -1),
+                Tensor(input, shape: [1, input.count])
+            )
+            if rows == 1 { return [answer] }
+            // A sabotaged answer may be of another length.
+            let elements: [Int32] = answer.elements() ?? []
+            answers += (0..<length).map { $0 < elements.count ? elements[$0] : 0 }
+        }
+        return [Tensor(answers, shape: [rows, length])]
     }
 }
