@@ -1,4 +1,4 @@
-internal import RoostWire
+package import RoostWire
 
 /// Which of an executor pool's threads wait, and how many were woken and have not looked yet.
 ///

@@ -1,3 +1,4 @@
+import RoostTestKit
 import RoostWire
 import Testing
 
@@ -36,7 +37,8 @@ struct IdleThreadsTests {
         #expect((first, second) == (true, false))
         #expect(self.woken(idle.wake(for: self.demand(0, due: .milliseconds(10)))) == [])
         #expect(self.woken(idle.wake(for: self.demand(0, due: .milliseconds(9)))) == [1])
-        #expect(!idle.stopped(0, until: .milliseconds(10)))
+        let wasWoken = idle.stopped(0, until: .milliseconds(10))
+        #expect(!wasWoken)
         #expect(idle.isEmpty)
         let third = idle.append(0, until: .milliseconds(30))
         #expect(third)
@@ -47,7 +49,8 @@ struct IdleThreadsTests {
         var idle = IdleThreads()
         _ = idle.append(0, until: .milliseconds(10))
         _ = idle.wake(for: self.demand(1))
-        #expect(idle.stopped(0, until: .milliseconds(10)))
+        let wasWoken = idle.stopped(0, until: .milliseconds(10))
+        #expect(wasWoken)
     }
 
     @Test("all are woken when a model is closed")

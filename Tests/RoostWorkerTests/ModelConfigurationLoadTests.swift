@@ -145,10 +145,12 @@ struct ModelConfigurationLoadTests {
 
     @Test("a model is warmed up on zeros, of the sizes and shapes that its file says")
     func warmUp() throws {
-        #expect(try Self.load("").seen == [[1, 1]])
-        #expect(try Self.load("[warm-up]\nbatch-sizes = [1, 8]").seen == [[1, 1], [8, 1]])
+        // What comes after it are the runs of the ``BatchProbe``.
+        #expect(try Self.load("").seen.starts(with: [[1, 1]]))
+        let sizes = try Self.load("[warm-up]\nbatch-sizes = [1, 8]").seen
+        #expect(sizes.starts(with: [[1, 1], [8, 1]]))
         let shapes = "[warm-up]\nbatch-sizes = [1, 8]\nshapes = { x = [1, 128] }"
-        #expect(try Self.load(shapes).seen == [[1, 128], [8, 128]])
+        #expect(try Self.load(shapes).seen.starts(with: [[1, 128], [8, 128]]))
     }
 
     @Test("a model is warmed up on the arrays of its directory")
@@ -156,7 +158,7 @@ struct ModelConfigurationLoadTests {
         let toml = "[warm-up]\ninputs = \"warm-up\""
         let good = NPYFile.bytes(of: Tensor([1, 2, 3] as [Float], shape: [1, 3]))
         let outcome = try Self.load(toml, arrays: ["x.npy": good])
-        #expect(outcome.seen == [[1, 3]])
+        #expect(outcome.seen.starts(with: [[1, 3]]))
         #expect(outcome.problems.isEmpty)
         let missing = try Self.load(toml).problems
         let place = "DIR/m/model.toml:1: warm-up.inputs: DIR/m/warm-up/x.npy"
