@@ -404,8 +404,7 @@ extension Fleet {
             if place.link.ponged(frame.header.requestID) { self.stalePools() }
         case .register, .registerOK, .heartbeat, .heartbeatAck, .unknown, .drain, .deregister,
             .lookup, .snapshot, .watch, .delta, .digest, .hello, .describe, .models, .control,
-            .infer, .cancel,
-            .credit, .ping:
+            .infer, .item, .end, .input, .cancel, .credit, .ping:
             throw WireError(.badType)
         }
     }
