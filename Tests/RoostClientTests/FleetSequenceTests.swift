@@ -285,6 +285,35 @@ struct FleetSequenceTests {
         }
     }
 
+    @Test("a worker that the client would not choose any more is kept while it holds a state")
+    func surplus() async throws {
+        try await InProcessFleet.with { fleet in
+            try await fleet.withRawWorkers(["a"]) { workers in
+                let a = workers[0]
+                let client = try fleet.client { configuration in
+                    configuration.subsetSize = 1
+                    configuration.zone = "near"
+                }
+                try await client.waitForLinks(1)
+                let (sequence, number) = try await self.begun(client, a)
+                try await fleet.withRawWorkers(["b"], zones: ["near"]) { _ in
+                    try await eventually("the nearer one is linked") {
+                        try await client.workers().contains { $0.id == "b" && $0.isLinked }
+                    }
+                    let task = self.ask(sequence)
+                    #expect(try await self.answer(a) == InferExtension(sequence: number))
+                    #expect(try await task.value.worker == "a")
+                    let end = Task { try await sequence.end() }
+                    _ = try await self.answer(a)
+                    try await end.value
+                    try await eventually("the other is let go of") {
+                        try await client.workers().contains { $0.id == "a" && !$0.isLinked }
+                    }
+                }
+            }
+        }
+    }
+
     @Test("a worker without room for it keeps the sequence waiting, though others have room")
     func full() async throws {
         try await InProcessFleet.with { fleet in
