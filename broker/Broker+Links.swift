@@ -71,7 +71,7 @@ extension Broker: SocketHandler {
         case .ping: self.send(Pong(), to: peer, requestID: header.requestID)
         case .registerOK, .heartbeatAck, .unknown, .snapshot, .delta, .digest, .hello, .helloOK,
             .goAway, .describe, .description, .models, .modelStates, .control, .infer, .result,
-            .cancel, .error, .pong:
+            .item, .end, .input, .cancel, .error, .pong:
             throw WireError(.badType)
         }
     }

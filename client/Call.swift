@@ -27,6 +27,8 @@ final class Call: ReactorWork, @unchecked Sendable {
         case result(InferenceResult)
         case description(ModelDescription)
         case states(ModelStates)
+        /// A stream has ended well.
+        case ended(StreamSummary)
         case failure(InferenceError)
     }
 
@@ -47,10 +49,23 @@ final class Call: ReactorWork, @unchecked Sendable {
     let isIdempotent: Bool
     /// The hash of the affinity key, if there is one.
     let affinity: UInt64?
-    private let fleet: Fleet
+    /// Whether its INFER has an extension.
+    let isExtended: Bool
+    /// Where its items go, if it is a stream.
+    let stream: StreamBuffer?
+    /// What it is of, if it is one of several.
+    let sequence: SequenceState?
+    let fleet: Fleet
     private var continuation: UnsafeContinuation<Answer, Never>?
 
     // Of the reactor's thread only.
+
+    /// Its further inputs, if it is an open stream.
+    let inputs: StreamInputs?
+    /// Something of a stream has come, or has gone besides the request: no other worker can go on.
+    var hasBegun = false
+    /// The worker that it must go to: it holds the state of its sequence.
+    var pin: Place?
 
     /// 0 until it is started; then its slot in the fleet's table, and the slot's generation.
     var requestID: UInt64 = 0
@@ -86,6 +101,8 @@ final class Call: ReactorWork, @unchecked Sendable {
         isIdempotent: Bool,
         affinity: UInt64? = nil,
         worker: String = "",
+        stream: StreamBuffer? = nil,
+        sequence: SequenceState? = nil,
         fleet: Fleet
     ) {
         self.question = question
@@ -97,6 +114,10 @@ final class Call: ReactorWork, @unchecked Sendable {
         self.deadline = deadline
         self.isIdempotent = isIdempotent
         self.affinity = affinity
+        self.isExtended = request.extended != nil
+        self.stream = stream
+        self.sequence = sequence
+        self.inputs = request.extended?.isOpen == true ? StreamInputs() : nil
         self.byteCount = request.inputs.reduce(0) { $0 + $1.tensor.byteCount }
         self.sizeClass = LatencyEstimate.sizeClass(self.byteCount)
         self.fleet = fleet
@@ -105,12 +126,20 @@ final class Call: ReactorWork, @unchecked Sendable {
     /// Hands the call to the fleet; at once if the caller runs on the reactor's thread.
     func submit(_ continuation: UnsafeContinuation<Answer, Never>) {
         self.continuation = continuation
+        self.submit()
+    }
+
+    /// Hands a stream's call to the fleet; its reader hears what becomes of it.
+    func submit() {
         if self.fleet.reactor.isCurrent { self.perform() } else { self.fleet.reactor.post(self) }
     }
 
     func perform() {
         self.fleet.reactor.assumeIsolated(self.fleet) { $0.start(self) }
     }
+
+    /// Whether only the worker that has it, or held its state, can go on with it.
+    var isBound: Bool { self.hasBegun || self.pin != nil }
 
     /// Whether that worker has refused it.
     func avoids(_ place: Place) -> Bool {
@@ -162,6 +191,10 @@ final class Call: ReactorWork, @unchecked Sendable {
 
     private func encodeInfer(_ header: FrameHeader) {
         self.request.attempt = UInt8(clamping: self.attempts - 1)
+        if let inputs {
+            let hasWaiting = inputs.waiting.count > 0
+            self.request.extended?.isOpen = inputs.window.open(hasWaiting: hasWaiting)
+        }
         let layout = self.request.layout
         self.frameCount = layout.frameCount
         self.frame = Message(byteCount: layout.frameBytes) {
@@ -193,11 +226,86 @@ final class Call: ReactorWork, @unchecked Sendable {
         self.fleet.reactor.post { [self] in
             self.isCancelled = true
             self.fleet.reactor.assumeIsolated(self.fleet) { $0.cancel(self) }
+            // All that was to come may have come, and is not wanted either.
+            self.stream?.discard(InferenceError(.cancelled, "the stream was cancelled"))
         }
     }
 
     /// Resumes the caller. Later answers are ignored: a cancelled call may still get one.
     func finish(_ answer: Answer) {
+        if let stream { self.finish(stream, answer) }
         self.continuation.take()?.resume(returning: answer)
+    }
+}
+
+// MARK: Streams
+
+extension Call {
+    private func finish(_ stream: StreamBuffer, _ answer: Answer) {
+        let error: InferenceError
+        switch answer {
+        case .ended(let summary):
+            stream.finish(.complete(summary))
+            self.inputs?.end(
+                InferenceError(
+                    .closed,
+                    "the worker has ended the stream",
+                    worker: summary.worker,
+                    requestID: self.requestID
+                )
+            )
+            return
+        case .failure(let failure): error = failure.after(items: stream.received)
+        default:
+            error = InferenceError(
+                .protocolViolation,
+                "the worker answered with one result instead of a stream: it is of an older version",
+                worker: self.leg?.place.workerID,
+                requestID: self.requestID
+            )
+        }
+        stream.finish(.failed(error))
+        self.inputs?.end(error)
+    }
+
+    /// The reader has room for that many more items; from any thread.
+    func grant(_ credit: UInt32) {
+        self.fleet.reactor.post { [self] in
+            self.fleet.reactor.assumeIsolated(self.fleet) { $0.grant(self, credit) }
+        }
+    }
+
+    /// Sends further inputs when the worker takes them; returns why it could not be done.
+    func send(_ input: WaitingInput) async -> InferenceError? {
+        await withTaskCancellationHandler {
+            await self.fleet.send(input, of: self)
+        } onCancel: {
+            self.fleet.reactor.post { [self] in
+                self.fleet.reactor.assumeIsolated(self.fleet) { $0.withdraw(input, of: self) }
+            }
+        }
+    }
+
+    /// The caller has no more inputs; from any thread.
+    func finishInputs() {
+        self.fleet.reactor.post { [self] in
+            self.fleet.reactor.assumeIsolated(self.fleet) { $0.finishInputs(of: self) }
+        }
+    }
+}
+
+extension InferenceError {
+    /// The same of a stream of which that many items had come.
+    fileprivate func after(items: Int) -> InferenceError {
+        guard items > 0 else { return self }
+        var error = InferenceError(
+            self.code,
+            "\(self.message); \(items) \(items == 1 ? "item" : "items") of the stream had come",
+            worker: self.worker,
+            requestID: self.requestID,
+            cause: self.cause
+        )
+        error.attempts = self.attempts
+        return error
     }
 }

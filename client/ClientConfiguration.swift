@@ -10,6 +10,10 @@ public struct ClientConfiguration: Sendable {
     public var inFlightPerWorker = 256
     /// How many calls may wait for a free worker; further ones fail at once.
     public var waitingMax = 10_000
+    /// How many items of a stream the worker may be ahead of their reader. More hide the network and a
+    /// reader that stops now and then; fewer take less memory, which is that of so many items for each
+    /// stream.
+    public var itemWindow = 16
 
     // MARK: Choosing
 
@@ -83,6 +87,9 @@ public struct ClientConfiguration: Sendable {
             problems.append("inFlightPerWorker must be 1 to 65536")
         }
         if self.waitingMax < 1 { problems.append("waitingMax must be at least 1") }
+        if !(1...65_536).contains(self.itemWindow) {
+            problems.append("itemWindow must be 1 to 65536")
+        }
         if self.zone.utf8.count > WireLimits.nameBytesMax {
             problems.append("zone must have at most \(WireLimits.nameBytesMax) bytes")
         }

@@ -42,7 +42,11 @@ extension Fleet {
             self.end(call, .failure(Self.throttled(call)))
             return
         }
-        self.dispatch(call, target, now: now)
+        if let sequence = call.sequence {
+            self.enter(call, sequence)
+        } else {
+            self.dispatch(call, target, now: now)
+        }
     }
 
     /// The caller has given up.
@@ -82,7 +86,7 @@ extension Fleet {
     }
 
     /// Whether the call has been started and has not ended.
-    private func isUnderWay(_ call: Call) -> Bool {
+    func isUnderWay(_ call: Call) -> Bool {
         call.requestID != 0 && self.slots[Int(call.requestID & Self.slotMask)].call === call
     }
 
@@ -104,19 +108,29 @@ extension Fleet {
         self.freeSlots.append(slot)
         self.deadlines.remove(slot)
         if call.isDelayed { self.delays.remove(slot) }
-        if call.leg == nil { self.stopWaiting(call) }
+        if let leg = call.leg {
+            self.releaseInputs(of: call, at: leg.place)
+        } else {
+            self.stopWaiting(call)
+        }
+        var answer = answer
         if case .failure(var error) = answer, !call.history.isEmpty {
             error.attempts = call.history
-            call.finish(.failure(error))
-        } else {
-            call.finish(answer)
+            answer = .failure(error)
         }
+        guard let sequence = call.sequence else {
+            call.finish(answer)
+            return
+        }
+        call.finish(self.leave(sequence, call, answer))
+        self.advance(sequence)
     }
 
     /// Gives the call to a worker, or has it wait, or ends it.
     func dispatch(_ call: Call, _ target: Target?, now: Moment) {
         // Calls that wait already go first, unless nobody takes them who may take this one.
-        let isNext = !call.avoided.isEmpty || target?.waiting.count == 0
+        let isChoosy = !call.avoided.isEmpty || call.pin != nil
+        let isNext = isChoosy || target?.waiting.count == 0
         if let target, isNext, self.place(call, target, now: now) { return }
         if let error = self.hopeless(call, target, now: now) {
             self.end(call, .failure(error))
@@ -138,11 +152,7 @@ extension Fleet {
         }
         self.waitingCount += 1
         let waiting = target ?? self.addTarget(call.key, now: now)
-        if call.avoided.isEmpty {
-            waiting.waiting.append(call)
-        } else {
-            waiting.choosy.append(call)
-        }
+        if isChoosy { waiting.choosy.append(call) } else { waiting.waiting.append(call) }
         if !self.discovery.hasFoundWorkers { self.wake(by: self.discoveryDeadline) }
         if let deadline = self.unservedDeadline(waiting) { self.wake(by: deadline) }
     }

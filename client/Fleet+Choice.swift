@@ -86,6 +86,9 @@ extension Fleet {
 
     /// The worker for a call; `nil` if it must wait.
     func choose(_ call: Call, _ target: Target, now: Moment) -> Candidate? {
+        if let pin = call.pin {
+            return pin.link.canSend ? target.candidates.first { $0.place === pin } : nil
+        }
         if target.isStale {
             target.refreshPools(
                 zone: self.configuration.zone,
@@ -172,6 +175,7 @@ extension Fleet {
 
     /// Why no worker will ever take the call; `nil` if one may yet.
     func hopeless(_ call: Call, _ target: Target?, now: Moment) -> InferenceError? {
+        if let pin = call.pin { return self.whyLost(pin, call, target) }
         guard let target, !target.candidates.isEmpty else {
             if let target, let deadline = self.unservedDeadline(target), now < deadline {
                 return nil

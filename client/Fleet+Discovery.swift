@@ -129,8 +129,7 @@ extension Fleet {
         case .error: self.brokerLost(number)
         case .register, .registerOK, .heartbeat, .heartbeatAck, .unknown, .drain, .deregister,
             .lookup, .watch, .hello, .helloOK, .describe, .description, .models, .modelStates,
-            .control, .infer, .result, .cancel,
-            .credit, .ping:
+            .control, .infer, .result, .item, .end, .input, .cancel, .credit, .ping:
             throw WireError(.badType)
         }
     }

@@ -37,6 +37,10 @@ extension Fleet {
         call.leg = nil
         self.stopDelay(call)
         if outcome == .refused { call.failure = error }
+        guard !call.isBound else {
+            self.end(call, .failure(error))
+            return
+        }
         let verdict = self.retries.verdict(
             outcome,
             attempts: call.attempts,
@@ -74,7 +78,11 @@ extension Fleet {
             return
         }
         let worker = call.leg?.place.workerID
-        self.recall(call, .deadlineExceeded, now: now) { $0.suspect($1, now: now) }
+        // A stream that has begun is long, or its reader slow; its worker is well.
+        let isFaulty = !call.hasBegun
+        self.recall(call, .deadlineExceeded, now: now) { fleet, place in
+            if isFaulty { fleet.suspect(place, now: now) } else { fleet.passed(place) }
+        }
         let message: String
         if worker != nil {
             message = "the deadline passed before the worker answered"
@@ -168,7 +176,8 @@ extension Fleet {
     /// Has a second copy of the call sent if it takes longer than most do.
     func scheduleHedge(_ call: Call, _ target: Target, now: Moment) {
         guard let hedging = self.configuration.hedging, let delay = target.hedgeDelay,
-            call.isIdempotent, call.question == .infer, target.candidates.count > 1
+            call.isIdempotent, call.question == .infer, call.stream == nil,
+            target.candidates.count > 1
         else { return }
         self.delay(call, until: now + max(delay, hedging.delayMin))
     }

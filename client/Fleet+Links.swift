@@ -52,7 +52,7 @@ extension Fleet {
             place.overloadedUntil = nil
             self.mustPump = true
         }
-        if place.isSurplus, place.link.inFlight == 0 {
+        if place.isSurplus, place.isIdle {
             self.remove(place)
             self.mustRelink = true
         }
@@ -99,7 +99,7 @@ extension Fleet {
             place.isSurplus = records[place.workerID] != nil && !wanted.contains(place.workerID)
             place.mayServe = self.mayServe(place.link.record)
         }
-        for place in self.places where place.isSurplus && place.link.inFlight == 0 {
+        for place in self.places where place.isSurplus && place.isIdle {
             self.remove(place)
         }
         for id in wanted.sorted() where self.placesByID[id] == nil {
@@ -277,6 +277,7 @@ extension Fleet {
         let budget = call.deadline.nanoseconds - now.nanoseconds
         var flags: FrameHeader.Flags = call.isIdempotent ? .idempotent : []
         if isHedge { flags.insert(.hedge) }
+        if call.isExtended { flags.insert(.extended) }
         let header = FrameHeader(
             call.question.type,
             flags: flags,
@@ -301,7 +302,7 @@ extension Fleet {
         while let place = self.unsent.popLast() { self.sendCalls(to: place) }
     }
 
-    private func sendCalls(to place: Place) {
+    func sendCalls(to place: Place) {
         guard !place.outbox.isEmpty else { return }
         var calls: [Call] = []
         swap(&calls, &place.outbox)
@@ -367,15 +368,17 @@ extension Fleet {
         switch frame.header.type {
         case .result:
             self.answered(place)
-            let reply = try InferReply(
-                frame,
-                payload: ReceivedPayload(
-                    frame: TensorStorage(first.bytes, owner: first),
-                    inlineOffset: frame.inlineOffset,
-                    frames: rest.isEmpty ? [] : rest.map { TensorStorage($0.bytes, owner: $0) }
-                )
-            )
+            let reply = try InferReply(frame, payload: Self.payload(frame, first, rest))
             self.handle(reply, requestID: frame.header.requestID, from: place, now: now)
+        case .item:
+            let item = try InferItem(frame, payload: Self.payload(frame, first, rest))
+            try self.handle(item, requestID: frame.header.requestID, from: place, now: now)
+        case .end:
+            let end = try StreamEnd(frame)
+            try self.handle(end, requestID: frame.header.requestID, from: place, now: now)
+        case .credit:
+            let credit = try Credit(frame)
+            try self.handle(credit, requestID: frame.header.requestID, from: place)
         case .error: self.handle(try ErrorReply(frame), frame.header, from: place, now: now)
         case .description:
             self.answered(place)
@@ -404,10 +407,21 @@ extension Fleet {
             if place.link.ponged(frame.header.requestID) { self.stalePools() }
         case .register, .registerOK, .heartbeat, .heartbeatAck, .unknown, .drain, .deregister,
             .lookup, .snapshot, .watch, .delta, .digest, .hello, .describe, .models, .control,
-            .infer, .cancel,
-            .credit, .ping:
+            .infer, .input, .cancel, .ping:
             throw WireError(.badType)
         }
+    }
+
+    private static func payload(
+        _ frame: FrameView,
+        _ first: ReceivedFrame,
+        _ rest: [ReceivedFrame]
+    ) -> ReceivedPayload {
+        ReceivedPayload(
+            frame: TensorStorage(first.bytes, owner: first),
+            inlineOffset: frame.inlineOffset,
+            frames: rest.isEmpty ? [] : rest.map { TensorStorage($0.bytes, owner: $0) }
+        )
     }
 
     private func greeted(_ answer: HelloOK, by place: Place, now: Moment) {
@@ -431,7 +445,7 @@ extension Fleet {
     }
 
     /// A request's credit has come back.
-    private func answered(_ place: Place) {
+    func answered(_ place: Place) {
         if place.link.answered() { self.takeLeave(of: place) }
         if self.waitingCount > 0 { self.mustPump = true }
     }
@@ -472,7 +486,7 @@ extension Fleet {
     }
 
     /// An answer says how fast its worker is, and that the fleet takes requests.
-    private func learn(from call: Call, _ leg: Call.Leg, now: Moment) {
+    func learn(from call: Call, _ leg: Call.Leg, now: Moment) {
         if self.configuration.policy == .adaptive {
             leg.candidate.latency.add(now - leg.sent, sizeClass: call.sizeClass, now: now)
         }
@@ -505,6 +519,7 @@ extension Fleet {
         default: self.passed(place)
         }
         guard let call = self.call(header.requestID), call.leg(at: place) != nil else { return }
+        self.releaseInputs(of: call, at: place)
         if self.configuration.throttles, let target = self.target(of: call) {
             if error.code == .overloaded {
                 target.throttle.refused(now: now)

@@ -23,8 +23,8 @@ package import ZeroMQ
 /// ```
 public final class FleetClient: Sendable {
     let fleet: Fleet
-    private let configuration: ClientConfiguration
-    private let isClosed = Atomic(false)
+    let configuration: ClientConfiguration
+    let isClosed = Atomic(false)
 
     /// A client of the fleet that those brokers know. It follows two of them at a time, and others
     /// in the place of those that are lost.
@@ -88,33 +88,15 @@ public final class FleetClient: Sendable {
         inputs: NamedTensors,
         options: InferenceOptions = InferenceOptions()
     ) async throws(InferenceError) -> InferenceResult {
-        if let problem = TensorPayload.problem(with: inputs) {
-            throw InferenceError(.tooLarge, problem, notExecuted: true)
-        }
-        guard options.outputs.count <= WireLimits.tensorsMax,
-            options.outputs.allSatisfy({ $0.utf8.count <= WireLimits.nameBytesMax })
-        else { throw InferenceError(.invalidInput, "too many or too long output names") }
-        let request = InferRequest(
-            model: model,
-            version: try Self.checked(model, version),
-            label: try Self.checked(label),
-            priority: options.priority,
-            inputs: inputs,
-            outputs: options.outputs
-        )
-        let answer = await self.ask(
+        let call = Call(
             .infer,
-            request,
+            try Self.request(model, version, label, inputs, options),
             deadline: try Self.deadline(after: options.timeout),
             isIdempotent: options.isIdempotent,
-            affinity: options.affinityKey.map(Rendezvous.hash)
+            affinity: options.affinityKey.map(Rendezvous.hash),
+            fleet: self.fleet
         )
-        switch answer {
-        case .result(let result): return result
-        case .failure(let error): throw error
-        case .description, .states:
-            throw InferenceError(.protocolViolation, "the worker answered another question")
-        }
+        return try Self.result(await Self.ask(call))
     }
 
     /// What a model takes and gives, as one of its workers says.
@@ -124,7 +106,7 @@ public final class FleetClient: Sendable {
         label: String? = nil,
         timeout: Duration = .seconds(5)
     ) async throws(InferenceError) -> ModelDescription {
-        let answer = await self.ask(
+        let call = Call(
             .describe,
             InferRequest(
                 model: model,
@@ -133,12 +115,13 @@ public final class FleetClient: Sendable {
                 inputs: NamedTensors()
             ),
             deadline: try Self.deadline(after: timeout),
-            isIdempotent: true
+            isIdempotent: true,
+            fleet: self.fleet
         )
-        switch answer {
+        switch await Self.ask(call) {
         case .description(let description): return description
         case .failure(let error): throw error
-        case .result, .states:
+        default:
             throw InferenceError(.protocolViolation, "the worker answered another question")
         }
     }
@@ -198,17 +181,18 @@ public final class FleetClient: Sendable {
         _ worker: String,
         _ timeout: Duration
     ) async throws(InferenceError) -> [ModelStatus] {
-        let answer = await self.ask(
+        let call = Call(
             question,
             request,
             deadline: try Self.deadline(after: timeout),
             isIdempotent: question == .models,
-            worker: worker
+            worker: worker,
+            fleet: self.fleet
         )
-        switch answer {
+        switch await Self.ask(call) {
         case .states(let states): return states.states.map(ModelStatus.init)
         case .failure(let error): throw error
-        case .result, .description:
+        default:
             throw InferenceError(.protocolViolation, "the worker answered another question")
         }
     }
@@ -247,28 +231,46 @@ public final class FleetClient: Sendable {
         self.isClosed.store(true, ordering: .relaxed)
     }
 
-    private func ask(
-        _ question: Call.Question,
-        _ request: consuming InferRequest,
-        deadline: Moment,
-        isIdempotent: Bool,
-        affinity: UInt64? = nil,
-        worker: String = ""
-    ) async -> Call.Answer {
-        let call = Call(
-            question,
-            request,
-            deadline: deadline,
-            isIdempotent: isIdempotent,
-            affinity: affinity,
-            worker: worker,
-            fleet: self.fleet
-        )
-        return await withTaskCancellationHandler {
+    /// Has the fleet answer a call.
+    static func ask(_ call: Call) async -> Call.Answer {
+        await withTaskCancellationHandler {
             await withUnsafeContinuation { call.submit($0) }
         } onCancel: {
             call.cancel()
         }
+    }
+
+    static func result(_ answer: Call.Answer) throws(InferenceError) -> InferenceResult {
+        switch answer {
+        case .result(let result): return result
+        case .failure(let error): throw error
+        default:
+            throw InferenceError(.protocolViolation, "the worker answered another question")
+        }
+    }
+
+    /// What is sent for a call; throws if it can never be sent.
+    static func request(
+        _ model: String,
+        _ version: Int?,
+        _ label: String?,
+        _ inputs: NamedTensors,
+        _ options: InferenceOptions
+    ) throws(InferenceError) -> InferRequest {
+        if let problem = TensorPayload.problem(with: inputs) {
+            throw InferenceError(.tooLarge, problem, notExecuted: true)
+        }
+        guard options.outputs.count <= WireLimits.tensorsMax,
+            options.outputs.allSatisfy({ $0.utf8.count <= WireLimits.nameBytesMax })
+        else { throw InferenceError(.invalidInput, "too many or too long output names") }
+        return InferRequest(
+            model: model,
+            version: try Self.checked(model, version),
+            label: try Self.checked(label),
+            priority: options.priority,
+            inputs: inputs,
+            outputs: options.outputs
+        )
     }
 
     private static func checked(
@@ -300,7 +302,7 @@ public final class FleetClient: Sendable {
         return label
     }
 
-    private static func deadline(after timeout: Duration) throws(InferenceError) -> Moment {
+    static func deadline(after timeout: Duration) throws(InferenceError) -> Moment {
         guard timeout > .zero else {
             throw InferenceError(.deadlineExceeded, "the timeout must be positive")
         }

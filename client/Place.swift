@@ -28,6 +28,8 @@ final class Place {
     var mayServe = true
     /// The client needs no link to it any more.
     var isSurplus = false
+    /// How many sequences have their state there.
+    var pins = 0
     /// How long its executions take, as it said when it was greeted.
     var service: Duration = .zero
 
@@ -44,6 +46,9 @@ final class Place {
     }
 
     var workerID: String { self.link.record.workerID }
+
+    /// Whether nothing is lost if the link is given up.
+    var isIdle: Bool { self.link.inFlight == 0 && self.pins == 0 }
 
     /// When something is due.
     var deadline: Moment {

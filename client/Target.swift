@@ -77,8 +77,8 @@ final class Target {
     var isStale = true
     /// Calls that wait for a worker, first come first.
     var waiting = Ring<Call>()
-    /// Calls that wait and may not go everywhere: some workers refused them. They must not keep
-    /// others from those.
+    /// Calls that wait and may not go everywhere: some workers refused them, or they are of a
+    /// sequence that one worker knows. They must not keep others from those.
     var choosy = Ring<Call>()
     /// When somebody was last known to serve it.
     var served: Moment?

@@ -214,6 +214,12 @@ struct WorkerLink: Sendable {
         return self.sequence.next()
     }
 
+    /// Further inputs of a request go out.
+    mutating func added(bytes: Int) { self.bytesInFlight += bytes }
+
+    /// The worker has read inputs, or will never read them.
+    mutating func read(bytes: Int) { self.bytesInFlight = max(self.bytesInFlight - bytes, 0) }
+
     /// An answer has come, wanted or not.
     ///
     /// - Returns: whether it may have been the last one: the worker drains.

@@ -119,7 +119,7 @@ extension Worker {
             self.finishDraining()
         case .register, .registerOK, .heartbeat, .heartbeatAck, .unknown, .drain, .deregister,
             .lookup, .snapshot, .watch, .delta, .digest, .helloOK, .description, .modelStates,
-            .infer, .result, .credit, .error, .pong:
+            .infer, .result, .item, .end, .input, .credit, .error, .pong:
             throw WireError(.badType)
         }
     }

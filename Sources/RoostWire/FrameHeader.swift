@@ -12,6 +12,8 @@ package struct FrameHeader: Hashable, Sendable {
         package static let notExecuted = Flags(rawValue: 4)
         /// ERROR: another worker may succeed.
         package static let retryable = Flags(rawValue: 8)
+        /// INFER: an ``InferExtension`` ends the meta part.
+        package static let extended = Flags(rawValue: 16)
     }
 
     package static let magic: UInt32 = 0x5453_4F52  // "ROST"

@@ -31,13 +31,16 @@ public struct InferenceError: Error, Sendable, CustomStringConvertible {
         public static var protocolViolation: Code { Code(number: 12) }
         /// A newer incarnation of that worker is registered.
         public static var stale: Code { Code(number: 13) }
-        /// The client was closed.
+        /// The client, or the stream, was closed.
         public static var closed: Code { Code(number: 14) }
+        /// The worker that held a sequence's state is gone, or holds it no longer: nobody can go on
+        /// with the sequence.
+        public static var sequenceLost: Code { Code(number: 15) }
 
         private static let names: [String] = [
             "invalid_input", "model_not_found", "overloaded", "deadline_exceeded", "cancelled",
             "unavailable", "execution_failed", "worker_lost", "draining", "wrong_peer",
-            "too_large", "protocol_violation", "stale", "closed",
+            "too_large", "protocol_violation", "stale", "closed", "sequence_lost",
         ]
         /// A stable name for logs and scripts: `deadline_exceeded`.
         public var description: String {

@@ -25,12 +25,20 @@ package enum MessageType: UInt8, Sendable, CaseIterable {
     case control = 0x28
     case infer = 0x30
     case result = 0x31
+    case item = 0x32
+    case end = 0x33
     case cancel = 0x34
     case credit = 0x35
     case error = 0x36
     case ping = 0x37
     case pong = 0x38
+    case input = 0x39
 
     /// Whether payload may follow the fields: an inline part, payload frames.
-    package var carriesTensors: Bool { self == .infer || self == .result }
+    package var carriesTensors: Bool {
+        switch self {
+        case .infer, .result, .item, .input: true
+        default: false
+        }
+    }
 }

@@ -43,6 +43,29 @@ package struct ReceivedPayload: Sendable {
         return tensor
     }
 
+    /// The tensors of a message that has no others: their count, their descriptors, and the bytes,
+    /// all of them.
+    func tensors(
+        of frame: FrameView,
+        from reader: inout WireReader
+    ) throws(WireError) -> NamedTensors {
+        let count = Int(try reader.integer(UInt16.self))
+        guard count <= WireLimits.tensorsMax else { throw WireError(.tooLong) }
+        var tiling = try PayloadTiling(frame, frames: self.frames)
+        var tensors: [NamedTensors.Element] = []
+        tensors.reserveCapacity(count)
+        for _ in 0..<count {
+            let descriptor = try TensorDescriptor(from: &reader)
+            try tiling.check(descriptor)
+            guard let name = String(validating: descriptor.name, as: UTF8.self) else {
+                throw WireError(.badText)
+            }
+            tensors.append(.init(name: name, tensor: try self.tensor(descriptor)))
+        }
+        try tiling.finish()
+        return NamedTensors(tensors)
+    }
+
     private static func joined(
         _ frames: ArraySlice<TensorStorage>,
         byteCount: Int

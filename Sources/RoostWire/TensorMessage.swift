@@ -1,4 +1,4 @@
-/// A message with tensors: INFER and RESULT. Small tensors are written into frame 0; the others
+/// A message with tensors: INFER, RESULT, ITEM and INPUT. Small tensors are written into frame 0; the others
 /// follow in frames of their own (``TensorPayload/forEachFrame(of:_:)``).
 package protocol TensorMessage: Sendable {
     var tensors: NamedTensors { get }

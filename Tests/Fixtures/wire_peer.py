@@ -121,6 +121,11 @@ DESCRIPTION = [("name", "text"), ("version", "u32"), ("engine", "text"),
                               ("outputs", ("list", TENSORS_MAX, TENSOR))]),
                ("metadata", "metadata")]
 
+TIMING = [("version", "u32"), ("queueMicroseconds", "u32"), ("computeMicroseconds", "u32"),
+          ("batchSize", "u32"), ("inFlight", "u32")]
+EXTENSION = [("sequence", "u64"), ("position", range(0, 4)), ("itemCredit", "u32"),
+             ("isOpen", "boolean")]
+
 PLAIN = {
     0x01: [("record", RECORD)],
     0x02: [("lease", "u32"), ("heartbeatInterval", "u32"), ("spread", "u32")],
@@ -145,15 +150,16 @@ PLAIN = {
     0x26: [("model", "text")],
     0x27: [("total", "u32"), ("states", ("list", STATES_MAX, MODEL_STATE))],
     0x28: [("action", range(1, 4)), ("model", "text"), ("version", "u32")],
+    0x33: [("items", "u32"), ("timing", TIMING)],
     0x34: [],
     0x35: [("messages", "u32")],
     0x36: [("code", "u16"), ("backoff", "u32"), ("value", "u64"), ("detail", "detail")],
     0x37: [],
     0x38: [("load", LOAD)],
 }
-INFER, RESULT = 0x30, 0x31
-TIMING = [("version", "u32"), ("queueMicroseconds", "u32"), ("computeMicroseconds", "u32"),
-          ("batchSize", "u32"), ("inFlight", "u32")]
+INFER, RESULT, ITEM, INPUT = 0x30, 0x31, 0x32, 0x39
+WITH_TENSORS = (INFER, RESULT, ITEM, INPUT)
+EXTENDED = 16
 
 
 def read_value(reader, kind):
@@ -283,7 +289,7 @@ def write_tensors(writer, tensors):
     return inline, frames
 
 
-def read_infer(reader, inline, frames):
+def read_infer(reader, inline, frames, flags):
     fields = {"version": reader.u32(), "attempt": reader.u8(), "priority": reader.u8()}
     inputs, outputs = reader.u16(), reader.u16()
     require(inputs <= TENSORS_MAX and outputs <= TENSORS_MAX, "tooLong")
@@ -293,6 +299,10 @@ def read_infer(reader, inline, frames):
     fields["inputs"] = [read_tensor(reader, tiling) for _ in range(inputs)]
     tiling.finish()
     fields["outputs"] = [reader.text() for _ in range(outputs)]
+    if flags & EXTENDED:
+        extended = fields["extended"] = read_value(reader, EXTENSION)
+        require(extended["sequence"] != "0" or extended["position"] == 0, "badValue")
+        require(extended["itemCredit"] > 0 or not extended["isOpen"], "badValue")
     return fields
 
 
@@ -307,23 +317,28 @@ def write_infer(writer, fields):
     payload = write_tensors(writer, fields["inputs"])
     for name in fields["outputs"]:
         writer.text(name)
+    if "extended" in fields:
+        write_value(writer, EXTENSION, fields["extended"])
     return payload
 
 
-def read_result(reader, inline, frames):
-    fields = {"timing": read_value(reader, TIMING)}
+# The other messages with tensors: plain fields, and the name of the tensors behind them.
+TENSORS = {
+    RESULT: ([("timing", TIMING)], "outputs"),
+    ITEM: ([("index", "u32")], "outputs"),
+    INPUT: ([("index", "u32"), ("isLast", "boolean")], "inputs"),
+}
+
+
+def read_tensors(kind, reader, inline, frames):
+    plain, tensors = TENSORS[kind]
+    fields = read_value(reader, plain)
     count = reader.u16()
     require(count <= TENSORS_MAX, "tooLong")
     tiling = Tiling(inline, frames)
-    fields["outputs"] = [read_tensor(reader, tiling) for _ in range(count)]
+    fields[tensors] = [read_tensor(reader, tiling) for _ in range(count)]
     tiling.finish()
     return fields
-
-
-def write_result(writer, fields):
-    write_value(writer, TIMING, fields["timing"])
-    writer.u16(len(fields["outputs"]))
-    return write_tensors(writer, fields["outputs"])
 
 
 # Whole messages.
@@ -340,7 +355,7 @@ def decode(frames):
     require(reader.u32() == MAGIC, "badMagic")
     require(reader.u8() == VERSION, "badVersion")
     kind = reader.u8()
-    require(kind in PLAIN or kind in (INFER, RESULT), "badType")
+    require(kind in PLAIN or kind in WITH_TENSORS, "badType")
     header = read_value(reader, HEADER)
     announced = header.pop("payloadFrames")
     require(announced <= FRAMES_MAX, "tooLong")
@@ -349,12 +364,12 @@ def decode(frames):
     start = HEADER_BYTES + padded(meta_bytes)
     require(len(frames[0]) == start + inline_bytes, "trailingBytes")
     meta, inline = Reader(reader.raw(meta_bytes)), frames[0][start:]
-    require(kind in (INFER, RESULT) or not (inline or announced), "badSpan")
+    require(kind in WITH_TENSORS or not (inline or announced), "badSpan")
     require(len(frames) - 1 == announced, "badSpan")
     if kind == INFER:
-        return kind, header, read_infer(meta, inline, frames[1:])
-    if kind == RESULT:
-        return kind, header, read_result(meta, inline, frames[1:])
+        return kind, header, read_infer(meta, inline, frames[1:], header["flags"])
+    if kind in TENSORS:
+        return kind, header, read_tensors(kind, meta, inline, frames[1:])
     fields = read_value(meta, PLAIN[kind])
     require(kind != 0x11 or fields["part"] < fields["parts"], "badValue")
     require(kind != 0x27 or fields["total"] >= len(fields["states"]), "badValue")
@@ -365,8 +380,11 @@ def encode(kind, header, fields):
     meta, inline, frames = Writer(), b"", []
     if kind == INFER:
         inline, frames = write_infer(meta, fields)
-    elif kind == RESULT:
-        inline, frames = write_result(meta, fields)
+    elif kind in TENSORS:
+        plain, tensors = TENSORS[kind]
+        write_value(meta, plain, fields)
+        meta.u16(len(fields[tensors]))
+        inline, frames = write_tensors(meta, fields[tensors])
     else:
         write_value(meta, PLAIN[kind], fields)
     writer = Writer()

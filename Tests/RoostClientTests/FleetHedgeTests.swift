@@ -55,6 +55,21 @@ struct FleetHedgeTests {
         }
     }
 
+    @Test("a stream is not hedged")
+    func stream() async throws {
+        try await self.withPair { client, slow, fast in
+            let stream = client.stream(
+                model: "identity",
+                inputs: ["x": Tensor([1, 7] as [Float], shape: [2])]
+            )
+            let request = try await slow.next()
+            #expect(await !client.fleet.isHedging)
+            await slow.end(request, items: 0)
+            for try await _ in stream {}
+            #expect(fast.isQuiet)
+        }
+    }
+
     @Test("the first copy may still win; then the second is told")
     func firstWins() async throws {
         try await self.withPair { client, slow, fast in
@@ -182,5 +197,12 @@ extension Fleet {
         let calls = self.slots.compactMap(\.call)
         return calls.count == count && calls.allSatisfy { $0.leg != nil }
             && self.delays.first == nil
+    }
+}
+
+extension Fleet {
+    /// Whether a second copy of a call is under way, or will be in a moment.
+    fileprivate var isHedging: Bool {
+        self.slots.contains { $0.call?.isDelayed == true || $0.call?.hedge != nil }
     }
 }

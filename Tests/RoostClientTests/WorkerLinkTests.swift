@@ -108,6 +108,22 @@ struct WorkerLinkTests {
         #expect(end == [.disconnect])
     }
 
+    @Test(
+        "further inputs are on their way until the worker has read them",
+        arguments: [(0, false), (9_000_000, false), (10_000_000, true), (.max, true)]
+            as [(Int, Bool)]
+    )
+    func inputBytes(read: Int, isLost: Bool) {
+        var link = self.link()
+        link.sent(now: self.start)
+        link.added(bytes: 10_000_000)
+        link.read(bytes: read)
+        _ = link.tick(now: .milliseconds(1_000), jitter: 0)
+        _ = link.tick(now: .milliseconds(2_000), jitter: 0)
+        let end = link.tick(now: .milliseconds(3_000), jitter: 0)
+        #expect((end == [.disconnect]) == isLost)
+    }
+
     @Test("a worker that owes an answer and says nothing for 3 s is lost; a word saves the link")
     func silence() {
         var link = self.link()

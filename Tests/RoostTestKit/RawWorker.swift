@@ -16,10 +16,11 @@ package final class RawWorker: Sendable {
         /// Who asked last for a sign of life that was not given.
         var pinged: RawPeer.Received?
         var wasAskedInVain = false
+        var greetings = 0
     }
 
     package let record: WorkerRecord
-    private let serving: RawPeer
+    let serving: RawPeer
     private let presence: RawPeer
     private let broker: Broker
     private let credit: UInt32
@@ -69,6 +70,9 @@ package final class RawWorker: Sendable {
 
     /// Whether requests are answered at once, instead of being handed to the test.
     package func answers(_ isOn: Bool) { self.state.withLock { $0.answers = isOn } }
+
+    /// How often a client has opened a link.
+    package var greetings: Int { self.state.withLock { $0.greetings } }
 
     /// Beats no more: the broker will suspect it, and from then on neither PING nor HELLO is answered.
     package func fallSilent() {
@@ -146,12 +150,20 @@ package final class RawWorker: Sendable {
     /// Its links break, and nobody listens there any more.
     package func die() async { await self.serving.close() }
 
+    /// Takes its leave of the broker, and dies.
+    package func leave() async {
+        self.state.withLock { $0.beats = false }
+        await self.presence.send(Deregister())
+        await self.die()
+    }
+
     fileprivate func serve() async {
         while let received = try? await self.serving.next() {
             let isMute = await self.isMute
             switch received.header.type {
             case .hello where isMute: break
             case .hello:
+                self.state.withLock { $0.greetings += 1 }
                 await self.serving.send(
                     HelloOK(credit: self.credit, load: Load()),
                     to: received.peer,

@@ -7,6 +7,8 @@ package struct AnyWireMessage: Sendable {
         case plain(any WireMessage & Hashable)
         case infer(InferRequest)
         case result(InferReply)
+        case item(InferItem)
+        case input(InferInput)
     }
 
     package let header: FrameHeader
@@ -22,7 +24,7 @@ package struct AnyWireMessage: Sendable {
         Drain.self, Deregister.self, Lookup.self, Snapshot.self, Watch.self, Delta.self,
         Digest.self, Hello.self, HelloOK.self, GoAway.self, Describe.self, Description.self,
         Models.self, ModelStates.self, Control.self, Cancel.self, Credit.self, ErrorReply.self,
-        Ping.self, Pong.self,
+        Ping.self, Pong.self, StreamEnd.self,
     ]
 
     /// Decodes a message from its frames, each in memory of exactly its size.
@@ -45,6 +47,16 @@ package struct AnyWireMessage: Sendable {
                 return Self(
                     header: frame.header,
                     body: .result(try InferReply(frame, payload: payload))
+                )
+            case .item:
+                return Self(
+                    header: frame.header,
+                    body: .item(try InferItem(frame, payload: payload))
+                )
+            case .input:
+                return Self(
+                    header: frame.header,
+                    body: .input(try InferInput(frame, payload: payload))
                 )
             default:
                 for type in Self.plainTypes where type.type == frame.header.type {
@@ -82,7 +94,8 @@ package struct AnyWireMessage: Sendable {
             label: try Self.text(view.label),
             attempt: view.attempt,
             priority: view.priority,
-            inputs: [:]
+            inputs: [:],
+            extended: view.extended
         )
         try view.forEach { (descriptor) throws(WireError) in
             request.inputs.append(
@@ -106,6 +119,8 @@ package struct AnyWireMessage: Sendable {
         case .plain: [:]
         case .infer(let request): request.inputs
         case .result(let reply): reply.outputs
+        case .item(let item): item.outputs
+        case .input(let input): input.inputs
         }
     }
 
@@ -115,6 +130,8 @@ package struct AnyWireMessage: Sendable {
         case .plain(let message): [message.frame(self.header)]
         case .infer(let request): Self.frames(request, self.header)
         case .result(let reply): Self.frames(reply, self.header)
+        case .item(let item): Self.frames(item, self.header)
+        case .input(let input): Self.frames(input, self.header)
         }
     }
 
@@ -147,9 +164,15 @@ extension AnyWireMessage: Equatable {
             return left.model == right.model && left.version == right.version
                 && left.label == right.label
                 && left.attempt == right.attempt && left.priority == right.priority
-                && left.outputs == right.outputs && Self.same(left.inputs, right.inputs)
+                && left.outputs == right.outputs && left.extended == right.extended
+                && Self.same(left.inputs, right.inputs)
         case (.result(let left), .result(let right)):
             return left.timing == right.timing && Self.same(left.outputs, right.outputs)
+        case (.item(let left), .item(let right)):
+            return left.index == right.index && Self.same(left.outputs, right.outputs)
+        case (.input(let left), .input(let right)):
+            return left.index == right.index && left.isLast == right.isLast
+                && Self.same(left.inputs, right.inputs)
         default: return false
         }
     }

@@ -52,7 +52,8 @@ package struct WireSample: Sendable, CustomStringConvertible {
     private static let epoch: UInt64 = 0xdead_beef_0bad_cafe
 
     /// At least one of every type.
-    package static let all = Self.presence + Self.discovery + Self.links + Self.inference
+    package static let all =
+        Self.presence + Self.discovery + Self.links + Self.inference + Self.streams
 
     private static let presence = [
         WireSample("register", Register(record: Self.record())),
@@ -242,12 +243,114 @@ package struct WireSample: Sendable, CustomStringConvertible {
         ),
     ]
 
+    private static let streams = [
+        Self.infer(
+            "infer-stream",
+            ["x": Tensor([1] as [Float], shape: [1])],
+            outputs: ["y"],
+            extended: InferExtension(itemCredit: 16)
+        ),
+        Self.infer(
+            "infer-open-stream",
+            ["x": Tensor([1] as [Float], shape: [1])],
+            extended: InferExtension(itemCredit: .max, isOpen: true)
+        ),
+        Self.infer(
+            "infer-sequence-start",
+            ["x": Tensor([1] as [Float], shape: [1])],
+            extended: InferExtension(sequence: 0xfeed_f00d_0000_0001, position: .start)
+        ),
+        Self.infer(
+            "infer-sequence-continues",
+            ["x": Tensor([1] as [Float], shape: [1])],
+            extended: InferExtension(sequence: .max)
+        ),
+        Self.infer(
+            "infer-sequence-end",
+            [:],
+            extended: InferExtension(sequence: 1, position: .end)
+        ),
+        Self.infer(
+            "infer-sequence-of-one-stream",
+            [:],
+            extended: InferExtension(sequence: 1, position: [.start, .end], itemCredit: 1)
+        ),
+        WireSample(
+            "item",
+            .item(
+                InferItem(index: 0, outputs: ["token": Tensor([17] as [Int32], shape: [1, 1])])
+            ),
+            .item,
+            requestID: 17
+        ),
+        WireSample(
+            "item-payload-frame",
+            .item(
+                InferItem(
+                    index: .max,
+                    outputs: [
+                        "small": Tensor(["a"], shape: [1]),
+                        "large": Tensor([UInt8](repeating: 5, count: 4104), shape: [4104]),
+                    ]
+                )
+            ),
+            .item,
+            requestID: 17
+        ),
+        WireSample(
+            "item-no-outputs",
+            .item(InferItem(index: 1, outputs: [:])),
+            .item,
+            requestID: 17
+        ),
+        WireSample(
+            "end",
+            StreamEnd(
+                items: 3,
+                timing: .init(
+                    version: 2,
+                    queueMicroseconds: 120,
+                    computeMicroseconds: 3400,
+                    batchSize: 1,
+                    inFlight: 6
+                )
+            ),
+            requestID: 17
+        ),
+        WireSample("credit-stream", Credit(messages: 8), requestID: 17),
+        WireSample(
+            "input",
+            .input(InferInput(index: 1, inputs: ["x": Tensor([2] as [Float], shape: [1])])),
+            .input,
+            requestID: 17
+        ),
+        WireSample(
+            "input-payload-frame",
+            .input(
+                InferInput(
+                    index: 2,
+                    isLast: true,
+                    inputs: ["x": Tensor([UInt8](repeating: 5, count: 4104), shape: [4104])]
+                )
+            ),
+            .input,
+            requestID: 17
+        ),
+        WireSample(
+            "input-no-more",
+            .input(InferInput(index: 3, isLast: true)),
+            .input,
+            requestID: 17
+        ),
+    ]
+
     private static func infer(
         _ name: String,
         _ inputs: NamedTensors,
         version: UInt32 = 2,
         label: String = "",
-        outputs: [String] = []
+        outputs: [String] = [],
+        extended: InferExtension? = nil
     ) -> WireSample {
         WireSample(
             name,
@@ -259,11 +362,12 @@ package struct WireSample: Sendable, CustomStringConvertible {
                     attempt: 1,
                     priority: 3,
                     inputs: inputs,
-                    outputs: outputs
+                    outputs: outputs,
+                    extended: extended
                 )
             ),
             .infer,
-            flags: .idempotent,
+            flags: extended == nil ? .idempotent : .extended,
             requestID: 17,
             aux: 2_000_000
         )

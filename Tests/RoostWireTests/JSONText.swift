@@ -89,11 +89,17 @@ extension JSONText {
         case let value as [Any]: self = .list(value.map(JSONText.init(reflecting:)))
         default:
             self = .object(
-                Mirror(reflecting: value).children.map {
-                    ($0.label ?? "", JSONText(reflecting: $0.value))
+                Mirror(reflecting: value).children.compactMap { label, value in
+                    Self.present(value).map { (label ?? "", JSONText(reflecting: $0)) }
                 }
             )
         }
+    }
+
+    /// What an optional field holds; a field that holds nothing is left out.
+    private static func present(_ value: Any) -> Any? {
+        let mirror = Mirror(reflecting: value)
+        return mirror.displayStyle == .optional ? mirror.children.first?.value : value
     }
 
     private static func dimension(_ dimension: Dimension) -> JSONText {

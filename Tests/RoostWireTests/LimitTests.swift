@@ -104,6 +104,24 @@ import Testing
         }
     }
 
+    @Test("64 tensors of an ITEM or INPUT are taken, 65 are not", arguments: [64, 65])
+    func streamTensors(count: Int) {
+        let expected: WireError.Reason? = count > 64 ? .tooLong : nil
+        let tensors = NamedTensors(
+            Array(repeating: .init(name: "y", tensor: Tensor([Float](), shape: [0])), count: count)
+        )
+        for (type, body) in [
+            (.item, .item(InferItem(index: 0, outputs: tensors))),
+            (.input, .input(InferInput(index: 1, inputs: tensors))),
+        ] as [(MessageType, AnyWireMessage.Body)] {
+            let message = AnyWireMessage(
+                header: FrameHeader(type, sender: WireSample.sender),
+                body: body
+            )
+            #expect(reason(message.frames) == expected)
+        }
+    }
+
     @Test("a count without elements is refused and costs nothing")
     func counts() {
         #expect(reason(RawInfer(inputCount: 64)) == .truncated)

@@ -79,6 +79,8 @@ struct RawInfer {
     var inline: [UInt8] = []
     var frames: [[UInt8]] = []
     var trailing: [UInt8] = []
+    /// Whether what trails is an extension.
+    var isExtended = false
     /// What the header says of the frames, if not the truth.
     var payloadFrames: UInt8?
 
@@ -94,6 +96,7 @@ struct RawInfer {
         for name in self.outputs { writer.string(name) }
         return RawFrame(
             type: .infer,
+            flags: self.isExtended ? FrameHeader.Flags.extended.rawValue : 0,
             payloadFrames: self.payloadFrames ?? UInt8(self.frames.count),
             meta: writer.bytes + self.trailing,
             inline: self.inline

@@ -4,6 +4,7 @@ extension WireVectors {
     /// Bytes that are no message; the reason is what the decoder says.
     static var invalid: [(String, [[UInt8]])] {
         Self.invalidHeaders + Self.invalidFields + Self.invalidTensors + Self.invalidPlacement
+            + Self.invalidStreams
     }
 
     private static let eight = [UInt8](0..<8)
@@ -15,7 +16,7 @@ extension WireVectors {
             ("header-cut", [Array(ping.dropLast())]),
             ("other-magic", [RawFrame(type: .ping, magic: 0x5453_4F53).bytes]),
             ("other-version", [RawFrame(type: .ping, version: 2).bytes]),
-            ("unknown-type", [RawFrame(type: .ping, typeNumber: 0x32).bytes]),
+            ("unknown-type", [RawFrame(type: .ping, typeNumber: 0x3a).bytes]),
             ("byte-behind-the-end", [ping + [0]]),
             ("meta-not-padded", [Array(RawFrame(type: .ping, meta: [1]).bytes.dropLast(7))]),
             ("meta-beyond-the-end", [RawFrame(type: .ping, metaBytes: 8).bytes]),
@@ -65,6 +66,45 @@ extension WireVectors {
             ("records-over-limit", snapshot(part: 0, complete: 1, records: 1025)),
             ("records-missing", snapshot(part: 0, complete: 1, records: 1)),
             ("goaway-unknown-reason", [RawFrame(type: .goAway, meta: [3, 0, 0, 0, 0]).bytes]),
+        ]
+    }
+
+    private static var invalidStreams: [(String, [[UInt8]])] {
+        func extended(
+            _ sequence: UInt64,
+            _ position: UInt8,
+            _ itemCredit: UInt32,
+            _ isOpen: UInt8
+        ) -> [[UInt8]] {
+            var writer = ByteWriter()
+            writer.integer(sequence)
+            writer.integer(position)
+            writer.integer(itemCredit)
+            writer.integer(isOpen)
+            return RawInfer(trailing: writer.bytes, isExtended: true).allFrames
+        }
+        func tensors(_ type: MessageType, _ fields: [UInt8], count: UInt16) -> [[UInt8]] {
+            var writer = ByteWriter()
+            writer.bytes = fields
+            writer.integer(count)
+            return [RawFrame(type: type, meta: writer.bytes).bytes]
+        }
+        let index: [UInt8] = [1, 0, 0, 0]
+        return [
+            ("extension-missing", RawInfer(isExtended: true).allFrames),
+            ("extension-cut", RawInfer(trailing: [1, 2, 3], isExtended: true).allFrames),
+            ("extension-unknown-position", extended(1, 4, 0, 0)),
+            ("extension-position-without-sequence", extended(0, 1, 0, 0)),
+            ("extension-open-without-credit", extended(0, 0, 0, 1)),
+            ("extension-open-of-two", extended(0, 0, 1, 2)),
+            ("item-cut", [RawFrame(type: .item, meta: [1, 0, 0]).bytes]),
+            ("item-outputs-over-limit", tensors(.item, index, count: 65)),
+            ("item-outputs-missing", tensors(.item, index, count: 1)),
+            ("end-cut", [RawFrame(type: .end, meta: index).bytes]),
+            ("end-with-payload", [RawFrame(type: .end, payloadFrames: 1).bytes, Self.eight]),
+            ("input-last-of-two", tensors(.input, index + [2], count: 0)),
+            ("input-inputs-over-limit", tensors(.input, index + [0], count: 65)),
+            ("input-inputs-missing", tensors(.input, index + [0], count: 1)),
         ]
     }
 

@@ -43,6 +43,8 @@ enum WireVectors {
             case .plain(let plain): JSONText(reflecting: plain)
             case .infer(let request): JSONText(reflecting: request)
             case .result(let reply): JSONText(reflecting: reply)
+            case .item(let item): JSONText(reflecting: item)
+            case .input(let input): JSONText(reflecting: input)
             }
         return .object([
             ("name", .string(name)),

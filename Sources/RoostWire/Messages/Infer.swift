@@ -12,6 +12,8 @@ package struct InferRequest: TensorMessage {
     package var inputs: NamedTensors
     /// The names of the outputs wanted; empty for all.
     package var outputs: [String]
+    /// Only for streams and sequences. The header's flag `extended` MUST say whether there is one.
+    package var extended: InferExtension?
 
     package init(
         model: String,
@@ -20,7 +22,8 @@ package struct InferRequest: TensorMessage {
         attempt: UInt8 = 0,
         priority: UInt8 = 0,
         inputs: NamedTensors,
-        outputs: [String] = []
+        outputs: [String] = [],
+        extended: InferExtension? = nil
     ) {
         self.model = model
         self.version = version
@@ -29,6 +32,7 @@ package struct InferRequest: TensorMessage {
         self.priority = priority
         self.inputs = inputs
         self.outputs = outputs
+        self.extended = extended
     }
 
     package var tensors: NamedTensors { self.inputs }
@@ -43,6 +47,7 @@ package struct InferRequest: TensorMessage {
         writer.string(self.label, limit: WireLimits.labelBytesMax)
         let payload = TensorPayload.encodeDescriptors(of: self.inputs, to: &writer)
         for name in self.outputs { writer.string(name) }
+        self.extended?.encode(to: &writer)
         return payload
     }
 }
@@ -58,6 +63,8 @@ package struct InferView {
     package let model: UnsafeRawBufferPointer
     /// The label of the version that is wanted, as the model's name; empty: none.
     package let label: UnsafeRawBufferPointer
+    /// `nil`: it is answered once and belongs to no sequence.
+    package let extended: InferExtension?
     /// The descriptors and output names, already checked.
     private let rest: UnsafeRawBufferPointer
 
@@ -83,6 +90,8 @@ package struct InferView {
         for _ in 0..<self.inputCount { try tiling.check(TensorDescriptor(from: &reader)) }
         try tiling.finish()
         for _ in 0..<self.outputCount { _ = try reader.text() }
+        let isExtended = frame.header.flags.contains(.extended)
+        self.extended = isExtended ? try InferExtension(from: &reader) : nil
     }
 
     /// Calls `input` for each input, then `output` for each wanted output's name.

@@ -102,7 +102,7 @@ package struct GoAway: WireMessage, Hashable {
 }
 
 /// CANCEL, client to worker: the answer to that request id is no longer wanted. The worker answers
-/// exactly once all the same: ERROR cancelled, or the RESULT if it was sooner.
+/// exactly once all the same: ERROR cancelled, or the RESULT or END if it was sooner.
 package struct Cancel: WireMessage, Hashable {
     package static let type = MessageType.cancel
     package init() {}
@@ -110,8 +110,9 @@ package struct Cancel: WireMessage, Hashable {
     package func encode(to _: inout WireWriter) {}
 }
 
-/// CREDIT, either way: that many more messages (SNAPSHOT, DELTA or INFER) may be sent. `aux` is the
-/// credit in bytes.
+/// CREDIT, either way: that many more messages may be sent: SNAPSHOT and DELTA, or, with the request
+/// id of a stream, ITEM to the client that says so and INPUT to the worker. `aux` is the credit in
+/// bytes.
 package struct Credit: WireMessage, Hashable {
     package static let type = MessageType.credit
     package var messages: UInt32
@@ -122,8 +123,8 @@ package struct Credit: WireMessage, Hashable {
     package func encode(to writer: inout WireWriter) { writer.integer(self.messages) }
 }
 
-/// ERROR, worker or broker to client or worker: the request of that id failed. It also gives back
-/// the request's credit. The header's flags say `notExecuted` and `retryable`.
+/// ERROR, worker or broker to client or worker: the request of that id failed; it ends a stream. It
+/// also gives back the request's credit. The header's flags say `notExecuted` and `retryable`.
 package struct ErrorReply: WireMessage, Hashable {
     package static let type = MessageType.error
     package var code: InferenceError.Code

@@ -24,6 +24,22 @@ package struct InferReply: TensorMessage {
             self.batchSize = batchSize
             self.inFlight = inFlight
         }
+
+        init(from reader: inout WireReader) throws(WireError) {
+            self.version = try reader.integer()
+            self.queueMicroseconds = try reader.integer()
+            self.computeMicroseconds = try reader.integer()
+            self.batchSize = try reader.integer()
+            self.inFlight = try reader.integer()
+        }
+
+        func encode(to writer: inout WireWriter) {
+            writer.integer(self.version)
+            writer.integer(self.queueMicroseconds)
+            writer.integer(self.computeMicroseconds)
+            writer.integer(self.batchSize)
+            writer.integer(self.inFlight)
+        }
     }
 
     package var timing: Timing
@@ -37,11 +53,7 @@ package struct InferReply: TensorMessage {
     package var tensors: NamedTensors { self.outputs }
 
     package func encode(to writer: inout WireWriter) -> TensorPayload.Allocator {
-        writer.integer(self.timing.version)
-        writer.integer(self.timing.queueMicroseconds)
-        writer.integer(self.timing.computeMicroseconds)
-        writer.integer(self.timing.batchSize)
-        writer.integer(self.timing.inFlight)
+        self.timing.encode(to: &writer)
         writer.integer(UInt16(self.outputs.count))
         return TensorPayload.encodeDescriptors(of: self.outputs, to: &writer)
     }
@@ -50,27 +62,7 @@ package struct InferReply: TensorMessage {
     package init(_ frame: FrameView, payload: ReceivedPayload) throws(WireError) {
         guard frame.header.type == .result else { throw WireError(.badType) }
         var reader = WireReader(frame.meta)
-        self.timing = Timing(
-            version: try reader.integer(),
-            queueMicroseconds: try reader.integer(),
-            computeMicroseconds: try reader.integer(),
-            batchSize: try reader.integer(),
-            inFlight: try reader.integer()
-        )
-        let count = Int(try reader.integer(UInt16.self))
-        guard count <= WireLimits.tensorsMax else { throw WireError(.tooLong) }
-        var tiling = try PayloadTiling(frame, frames: payload.frames)
-        var outputs: [NamedTensors.Element] = []
-        outputs.reserveCapacity(count)
-        for _ in 0..<count {
-            let descriptor = try TensorDescriptor(from: &reader)
-            try tiling.check(descriptor)
-            guard let name = String(validating: descriptor.name, as: UTF8.self) else {
-                throw WireError(.badText)
-            }
-            outputs.append(.init(name: name, tensor: try payload.tensor(descriptor)))
-        }
-        try tiling.finish()
-        self.outputs = NamedTensors(outputs)
+        self.timing = try Timing(from: &reader)
+        self.outputs = try payload.tensors(of: frame, from: &reader)
     }
 }
