@@ -60,7 +60,8 @@ final class ExecutorPool: Executors {
 
     func open(_: LoadedModel, at _: Int) {}
 
-    // All threads let go what they have: they make it anew when they need it.
+    // All threads let go what they have: they make it anew when they need it. A thread that was not
+    // waiting yet may take the wake-up of one that was, which then lets go when it is next woken.
     func close(_: Int) {
         let wakes = self.state.withLock { state in
             state.closings += 1
