@@ -49,7 +49,13 @@ package final class LoadedModel: Sendable {
     }
 
     /// Lets the session go: the version is executed no more. Its end may block for a while.
-    func unload() { self.loaded.withLock { $0 = nil } }
+    ///
+    /// - Returns: what says whether somebody else still holds it.
+    @discardableResult
+    func unload() -> FormerSession {
+        let session = self.loaded.withLock { $0.take() }
+        return FormerSession(session: session)
+    }
 
     /// ``FNV1a`` over the signature's text: equal for workers that serve the same thing.
     var signatureDigest: UInt64 {
@@ -74,4 +80,9 @@ package final class LoadedModel: Sendable {
         }
         return kept
     }
+}
+
+/// A session that was let go.
+struct FormerSession {
+    private(set) weak var session: (any Session)?
 }

@@ -59,10 +59,8 @@ extension Worker {
     }
 
     /// A request is no longer under way.
-    func end(_ job: Job) { self.end([job]) }
-
-    private func end(_ jobs: ArraySlice<Job>) {
-        Self.remove(jobs, from: &self.underWay, &self.table)
+    func end(_ job: Job) {
+        Self.remove([job], from: &self.underWay, &self.table)
         self.closeRetired()
     }
 
@@ -84,7 +82,9 @@ extension Worker {
     /// Requests have been executed, or their turn came too late, and their answers were sent if the
     /// link is there: other links on which one came get it too, and it is kept for those to come.
     func finish(_ jobs: ArraySlice<Job>, of peer: PeerID, now: Moment) {
-        self.end(jobs)
+        Self.remove(jobs, from: &self.underWay, &self.table)
+        // Last, for what is kept of these jobs must not keep the session of a version that is closed.
+        defer { self.closeRetired() }
         for job in jobs where job.isShared { self.answerOthers(job) }
         // After stop() nobody will ask again.
         guard self.socket != nil else { return }

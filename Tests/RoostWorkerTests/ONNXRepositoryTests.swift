@@ -41,11 +41,7 @@ struct ONNXRepositoryTests {
         self.directory.copy(self.digits, to: "digits/1/model.onnx")
         let supply = try self.supply()
         try await InProcessFleet.with { fleet in
-            let worker = try await fleet.addWorker(
-                "w",
-                supply: supply,
-                configure: { $0.executors = 2 }
-            )
+            let worker = try await fleet.addWorker("w", supply: supply)
             try await fleet.waitForWorkers(1)
             let client = try fleet.client()
             var session = WeakSession()
@@ -61,6 +57,42 @@ struct ONNXRepositoryTests {
             let after = try await client.infer(model: "digits", inputs: Self.image)
             let values: [Float]? = before.outputs["probabilities"]?.elements()
             #expect(values != nil && values == after.outputs["probabilities"]?.elements())
+        }
+    }
+
+    @Test("a session that is replaced under load goes soon, though its last answers are kept")
+    func reload() async throws {
+        self.directory.copy(self.digits, to: "digits/1/model.onnx")
+        let supply = try self.supply()
+        try await InProcessFleet.with { fleet in
+            let worker = try await fleet.addWorker("w", supply: supply)
+            try await fleet.waitForWorkers(1)
+            let client = try fleet.client()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<8 {
+                    group.addTask {
+                        while !Task.isCancelled {
+                            do throws(InferenceError) {
+                                _ = try await client.infer(model: "digits", inputs: Self.image)
+                            } catch {
+                                guard error.code == .cancelled else { throw error }
+                            }
+                        }
+                    }
+                }
+                var session = WeakSession()
+                session.session = await worker.table.models.first?.session
+                #expect(session.session != nil)
+                try await Task.sleep(for: .milliseconds(50))
+                let states = try await client.order(.reload, model: "digits", worker: "w")
+                #expect(states.map(\.state) == ["ready"])
+                // Far sooner than answers are forgotten.
+                try await eventually("the first session is gone", within: .seconds(15)) {
+                    session.session == nil
+                }
+                group.cancelAll()
+                try await group.waitForAll()
+            }
         }
     }
 

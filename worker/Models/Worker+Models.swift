@@ -1,3 +1,4 @@
+internal import Glibc
 internal import RoostEngine
 internal import RoostWire
 internal import ZeroMQ
@@ -81,14 +82,25 @@ extension Worker {
         if !self.controls.isEmpty { self.answerControls() }
     }
 
-    /// The end of a session takes a while, and may be the end of the last that refers to it.
+    /// The end of a session takes a while, and the executors are a moment later to let go of it.
     private func letGo(_ model: LoadedModel) {
-        if let threads = self.modelThreads {
-            threads.loading.perform { model.unload() }
-        } else {
+        guard let threads = self.modelThreads else {
             model.unload()
+            return
+        }
+        threads.loading.perform {
+            let former = model.unload()
+            for _ in 0..<Self.releaseChecks where former.session != nil {
+                usleep(Self.releaseCheckTime)
+            }
+            Heap.trim()
         }
     }
+
+    /// How often, and how long after each other, it is looked whether a session has gone. One that
+    /// has not by then is in an execution that was given up, or in answers that nobody reads.
+    private static let releaseChecks = 100
+    private static let releaseCheckTime: UInt32 = 5_000
 
     private func load(_ source: ModelSource, _ configuration: ModelConfiguration, ticket: UInt64) {
         guard let threads = self.modelThreads else { return }
