@@ -44,7 +44,7 @@ final class Call: ReactorWork, @unchecked Sendable {
     /// What is asked; of other questions than INFER only model, version and label.
     var request: InferRequest
     /// What it is asked of. Apart from the request, which would be copied to read it there.
-    let key: Target.Key
+    private(set) var key: Target.Key
     let deadline: Moment
     let isIdempotent: Bool
     /// The hash of the affinity key, if there is one.
@@ -66,6 +66,9 @@ final class Call: ReactorWork, @unchecked Sendable {
     var hasBegun = false
     /// The worker that it must go to: it holds the state of its sequence.
     var pin: Place?
+
+    /// It is a copy of another call for a label that is tried: nobody waits for its answer.
+    var isShadow = false
 
     /// 0 until it is started; then its slot in the fleet's table, and the slot's generation.
     var requestID: UInt64 = 0
@@ -136,6 +139,12 @@ final class Call: ReactorWork, @unchecked Sendable {
 
     func perform() {
         self.fleet.reactor.assumeIsolated(self.fleet) { $0.start(self) }
+    }
+
+    /// Asks for that label.
+    func ask(for label: String) {
+        self.request.label = label
+        self.key = Target.Key(model: self.request.model, label: label)
     }
 
     /// Whether only the worker that has it, or held its state, can go on with it.

@@ -34,6 +34,12 @@ public struct ClientConfiguration: Sendable {
     /// When a worker that keeps failing is left alone for a while; `nil`: never.
     public var outlierDetection: OutlierDetection? = OutlierDetection()
 
+    /// By model, how requests that name neither version nor label are divided among its labels.
+    /// Those of a sequence are not: they go where the model's default label is.
+    public var splits: [String: TrafficSplit] = [:]
+    /// How many copies for labels that are only tried may be under way at once, of all models.
+    public var shadowsMax = 64
+
     // MARK: Repeating
 
     /// How often a request is sent when the workers that had it were lost.
@@ -82,6 +88,10 @@ public struct ClientConfiguration: Sendable {
     /// Every problem of the configuration, in words; empty if there is none.
     func problems() -> [String] {
         var problems: [String] = []
+        for (model, split) in self.splits.sorted(by: { $0.key < $1.key }) {
+            problems += split.problems(model: model)
+        }
+        if self.shadowsMax < 0 { problems.append("shadowsMax must not be negative") }
         if self.discoveryTimeout <= .zero { problems.append("discoveryTimeout must be positive") }
         if !(1...65_536).contains(self.inFlightPerWorker) {
             problems.append("inFlightPerWorker must be 1 to 65536")

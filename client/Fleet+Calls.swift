@@ -21,6 +21,8 @@ extension Fleet {
             return
         }
         self.open()
+        let shadows = self.configuration.splits.isEmpty ? [] : self.split(call)
+        defer { for shadow in shadows { self.start(shadow) } }
         let slot: Int
         if let free = self.freeSlots.popLast() {
             slot = free
@@ -104,6 +106,7 @@ extension Fleet {
         // It may have ended just now: a CANCEL that finds its link lost fails the link's calls.
         guard self.isUnderWay(call) else { return }
         let slot = Int(call.requestID & Self.slotMask)
+        if call.isShadow { self.shadowCount -= 1 }
         self.slots[slot].vacate()
         self.freeSlots.append(slot)
         self.deadlines.remove(slot)

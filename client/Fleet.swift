@@ -72,6 +72,8 @@ actor Fleet {
     var newcomers: Set<String> = []
     /// Workers that were tried in vain for long, and that no broker has been heard to hear since.
     var givenUp: Set<String> = []
+    /// Copies of calls that are under way for labels that are tried.
+    var shadowCount = 0
     /// The client has been linked to a fleet before.
     var isRunning = false
     /// When latencies last faded.

@@ -1,6 +1,6 @@
 internal import Glibc
 package import RoostEngine
-internal import RoostWire
+package import RoostWire
 internal import Synchronization
 
 /// An engine whose models' files hold a number, which the model adds to its input `x`. A file that
@@ -14,7 +14,15 @@ package final class NumberEngine: Engine {
         weak let session: FakeSession?
     }
 
+    private let executed = Mutex(0)
+
     package init() {}
+
+    /// What a request gives its model.
+    package static var input: NamedTensors { ["x": Tensor([100] as [Float], shape: [1])] }
+
+    /// How many rows its models were run on, together.
+    package var rows: Int { self.executed.withLock { $0 } }
 
     /// How many of its sessions somebody holds.
     package var sessionCount: Int {
@@ -35,6 +43,7 @@ package final class NumberEngine: Engine {
         let session = FakeSession(FakeSession.identity().signature) {
             (inputs) throws(EngineError) in
             let elements: [Float] = inputs[0].elements() ?? []
+            self.executed.withLock { $0 += elements.count }
             return [Tensor(elements.map { $0 + number }, shape: [elements.count])]
         }
         self.sessions.withLock { $0.append(WeakSession(session: session)) }

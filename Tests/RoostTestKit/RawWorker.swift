@@ -103,13 +103,22 @@ package final class RawWorker: Sendable {
 
     /// The next request or cancellation, which must be of that type.
     package func next(_ type: MessageType = .infer) async throws -> RawPeer.Received {
+        try await self.received(anyOf: [type])
+    }
+
+    /// The type of the next message, which must be one of those.
+    package func next(anyOf types: Set<MessageType>) async throws -> MessageType {
+        try await self.received(anyOf: types).header.type
+    }
+
+    private func received(anyOf types: Set<MessageType>) async throws -> RawPeer.Received {
         var iterator = self.requests.makeAsyncIterator()
         guard let received = await iterator.next() else {
-            throw NeverHappened(description: "worker \(self.id) got no \(type)")
+            throw NeverHappened(description: "worker \(self.id) got none of \(types)")
         }
         self.state.withLock { $0.taken += 1 }
-        guard received.header.type == type else {
-            throw NeverHappened(description: "\(type) was expected, not \(received.header.type)")
+        guard types.contains(received.header.type) else {
+            throw NeverHappened(description: "\(types) expected, not \(received.header.type)")
         }
         return received
     }

@@ -41,7 +41,10 @@ struct ONNXRepositoryTests {
         self.directory.copy(self.digits, to: "digits/1/model.onnx")
         let supply = try self.supply()
         try await InProcessFleet.with { fleet in
-            let worker = try await fleet.addWorker("w", supply: supply)
+            let worker = try await fleet.addWorker("w", supply: supply) { _ in
+            } configure: {
+                $0.executors = 3
+            }
             try await fleet.waitForWorkers(1)
             let client = try fleet.client()
             var session = WeakSession()
@@ -65,7 +68,10 @@ struct ONNXRepositoryTests {
         self.directory.copy(self.digits, to: "digits/1/model.onnx")
         let supply = try self.supply()
         try await InProcessFleet.with { fleet in
-            let worker = try await fleet.addWorker("w", supply: supply)
+            let worker = try await fleet.addWorker("w", supply: supply) { _ in
+            } configure: {
+                $0.executors = 3
+            }
             try await fleet.waitForWorkers(1)
             let client = try fleet.client()
             try await withThrowingTaskGroup(of: Void.self) { group in

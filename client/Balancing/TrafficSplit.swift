@@ -14,10 +14,9 @@ public struct TrafficSplit: Sendable, Hashable {
     /// By label, its share of the requests: any numbers, of which only the ratios count.
     public var shares: [String: Double]
     /// By label, the part of the requests, 0 to 1, of which it is sent a copy besides. The copies'
-    /// answers and errors are dropped, and nobody waits for them.
+    /// answers and errors are dropped, and nobody waits for them. At most
+    /// ``ClientConfiguration/shadowsMax`` are under way at once; what is more is not copied.
     public var shadows: [String: Double]
-    /// How many copies may be under way at once; what is more is not copied.
-    public var shadowsMax = 64
 
     public init(_ shares: [String: Double], shadows: [String: Double] = [:]) {
         self.shares = shares
@@ -36,7 +35,6 @@ public struct TrafficSplit: Sendable, Hashable {
         if self.shadows.values.contains(where: { !(0...1).contains($0) }) {
             problems.append("the shadows of '\(model)' must be 0 to 1")
         }
-        if self.shadowsMax < 0 { problems.append("the shadows of '\(model)' at once are negative") }
         return problems
     }
 
