@@ -70,8 +70,8 @@ extension Broker: SocketHandler {
         case .credit: self.add(try Credit(frame), from: peer, now: now)
         case .ping: self.send(Pong(), to: peer, requestID: header.requestID)
         case .registerOK, .heartbeatAck, .unknown, .snapshot, .delta, .digest, .hello, .helloOK,
-            .goAway, .describe, .description, .models, .modelStates, .control, .infer, .result,
-            .item, .end, .input, .cancel, .error, .pong:
+            .goAway, .describe, .description, .models, .modelStates, .control, .statistics,
+            .modelStatistics, .infer, .result, .item, .end, .input, .cancel, .error, .pong:
             throw WireError(.badType)
         }
     }

@@ -12,6 +12,8 @@ final class Call: ReactorWork, @unchecked Sendable {
         /// How far each version of the model has come at the worker; of all if none is named.
         case models
         case control(Control.Action)
+        /// What the worker has done for the model; for all if none is named.
+        case statistics
 
         var type: MessageType {
             switch self {
@@ -19,6 +21,7 @@ final class Call: ReactorWork, @unchecked Sendable {
             case .describe: .describe
             case .models: .models
             case .control: .control
+            case .statistics: .statistics
             }
         }
     }
@@ -27,6 +30,7 @@ final class Call: ReactorWork, @unchecked Sendable {
         case result(InferenceResult)
         case description(ModelDescription)
         case states(ModelStates)
+        case statistics(ModelStatisticsReply)
         /// A stream has ended well.
         case ended(StreamSummary)
         case failure(InferenceError)
@@ -67,6 +71,8 @@ final class Call: ReactorWork, @unchecked Sendable {
     /// The worker that it must go to: it holds the state of its sequence.
     var pin: Place?
 
+    /// Its label was chosen for it.
+    var isSplit = false
     /// It is a copy of another call for a label that is tried: nobody waits for its answer.
     var isShadow = false
 
@@ -191,6 +197,7 @@ final class Call: ReactorWork, @unchecked Sendable {
         case .models: self.encode(Models(model: model), header)
         case .control(let action):
             self.encode(Control(action, model: model, version: version), header)
+        case .statistics: self.encode(Statistics(model: model), header)
         }
     }
 

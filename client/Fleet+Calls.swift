@@ -190,7 +190,11 @@ extension Fleet {
         self.waitingCount -= 1
         if self.place(call, target, now: now) { return true }
         if let error = self.hopeless(call, target, now: now) {
-            self.end(call, .failure(error))
+            if self.splitAnew(call) {
+                self.dispatch(call, self.target(of: call), now: now)
+            } else {
+                self.end(call, .failure(error))
+            }
             return true
         }
         self.waitingCount += 1

@@ -129,7 +129,8 @@ extension Fleet {
         case .error: self.brokerLost(number)
         case .register, .registerOK, .heartbeat, .heartbeatAck, .unknown, .drain, .deregister,
             .lookup, .watch, .hello, .helloOK, .describe, .description, .models, .modelStates,
-            .control, .infer, .result, .item, .end, .input, .cancel, .credit, .ping:
+            .control, .statistics, .modelStatistics, .infer, .result, .item, .end, .input, .cancel,
+            .credit, .ping:
             throw WireError(.badType)
         }
     }

@@ -396,6 +396,14 @@ extension Fleet {
                 return
             }
             self.end(call, .states(states))
+        case .modelStatistics:
+            self.answered(place)
+            self.trust(place, now: now)
+            let statistics = try ModelStatisticsReply(frame)
+            guard let call = self.call(frame.header.requestID), call.leg(at: place) != nil else {
+                return
+            }
+            self.end(call, .statistics(statistics))
         case .helloOK: self.greeted(try HelloOK(frame), by: place, now: now)
         case .goAway:
             let reason = try GoAway(frame).reason
@@ -407,7 +415,7 @@ extension Fleet {
             if place.link.ponged(frame.header.requestID) { self.stalePools() }
         case .register, .registerOK, .heartbeat, .heartbeatAck, .unknown, .drain, .deregister,
             .lookup, .snapshot, .watch, .delta, .digest, .hello, .describe, .models, .control,
-            .infer, .input, .cancel, .ping:
+            .statistics, .infer, .input, .cancel, .ping:
             throw WireError(.badType)
         }
     }

@@ -13,16 +13,37 @@ extension Fleet {
             let split = self.configuration.splits[call.request.model]
         else { return [] }
         let shadows = call.isExtended ? [] : self.shadows(of: call, split)
-        // Mixed once more, since like keys have like hashes; as many bits as a Double has.
-        let draw =
-            call.affinity.map { Double(Rendezvous.weight($0, 0) >> 11) * 0x1p-53 } ?? Self.jitter
+        let draw = Self.draw(for: call)
         let model = call.request.model
         // If nobody has any of them yet, the call waits for the one that it belongs to.
         let label =
             split.label(draw) { self.isServed(model, label: $0) }
             ?? split.label(draw) { _ in true }
         if let label { call.ask(for: label) }
+        call.isSplit = true
         return shadows
+    }
+
+    /// Gives a call another label when the one that it waited for turns out to be nobody's: it had
+    /// come before the list of workers.
+    ///
+    /// - Returns: whether there is another.
+    func splitAnew(_ call: Call) -> Bool {
+        let model = call.request.model
+        guard call.isSplit, let split = self.configuration.splits[model],
+            let label = split.label(
+                Self.draw(for: call),
+                isServed: { self.isServed(model, label: $0) }
+            ), label != call.request.label
+        else { return false }
+        call.ask(for: label)
+        return true
+    }
+
+    /// By chance, or what the call's key says.
+    private static func draw(for call: Call) -> Double {
+        // Mixed once more, since like keys have like hashes; as many bits as a Double has.
+        call.affinity.map { Double(Rendezvous.weight($0, 0) >> 11) * 0x1p-53 } ?? Self.jitter
     }
 
     /// Whether a worker that this client may ask has the label now.

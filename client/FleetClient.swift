@@ -175,6 +175,33 @@ public final class FleetClient: Sendable {
         )
     }
 
+    /// What one worker has done for the requests of each version that serves there.
+    ///
+    /// - Parameters:
+    ///   - worker: its name.
+    ///   - model: which model; `nil` for all.
+    public func statistics(
+        of worker: String,
+        model: String? = nil,
+        timeout: Duration = .seconds(5)
+    ) async throws(InferenceError) -> [ModelStatistics] {
+        if let model { _ = try Self.checked(model, nil) }
+        let call = Call(
+            .statistics,
+            InferRequest(model: model ?? "", inputs: NamedTensors()),
+            deadline: try Self.deadline(after: timeout),
+            isIdempotent: true,
+            worker: worker,
+            fleet: self.fleet
+        )
+        switch await Self.ask(call) {
+        case .statistics(let reply): return reply.models.map(ModelStatistics.init)
+        case .failure(let error): throw error
+        default:
+            throw InferenceError(.protocolViolation, "the worker answered another question")
+        }
+    }
+
     private func states(
         _ question: Call.Question,
         _ request: consuming InferRequest,

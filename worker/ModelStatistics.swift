@@ -1,3 +1,5 @@
+internal import RoostWire
+
 /// What was done for one model's requests since its place was opened.
 package struct ModelStatistics: Hashable, Sendable {
     /// Requests that were not executed, by the reason.
@@ -75,5 +77,26 @@ package struct ModelStatistics: Hashable, Sendable {
     package static func sizeClass(_ rows: Int) -> Int {
         rows <= 1
             ? 0 : min(Int.bitWidth - (rows - 1).leadingZeroBitCount, Self.sizeClasses - 1)
+    }
+}
+
+extension ModelCounters {
+    init(_ model: LoadedModel, _ statistics: ModelStatistics) {
+        self.init(name: model.name, version: model.version)
+        self.requests = statistics.requests
+        self.rows = statistics.rows
+        self.executions = statistics.executions
+        self.queueNanoseconds = UInt64(clamping: statistics.queueNanoseconds)
+        self.inputNanoseconds = UInt64(clamping: statistics.times.input)
+        self.computeNanoseconds = UInt64(clamping: statistics.times.compute)
+        self.outputNanoseconds = UInt64(clamping: statistics.times.output)
+        self.batchSizes = statistics.batchSizes
+        self.refused.full = statistics.refusals.full
+        self.refused.late = statistics.refusals.late
+        self.refused.draining = statistics.refusals.draining
+        self.refused.expired = statistics.refusals.expired
+        self.refused.timedOut = statistics.refusals.timedOut
+        self.refused.cancelled = statistics.refusals.cancelled
+        self.failedBatches = statistics.failedBatches
     }
 }

@@ -214,7 +214,8 @@ extension Worker {
             actions = self.brokerLinks[index].heartbeater.lost(now: now, jitter: jitter)
         case .register, .heartbeat, .drain, .deregister, .lookup, .snapshot, .watch, .delta,
             .digest, .hello, .helloOK, .describe, .description, .models, .modelStates, .control,
-            .infer, .result, .item, .end, .input, .cancel, .credit, .ping, .pong:
+            .statistics, .modelStatistics, .infer, .result, .item, .end, .input, .cancel, .credit,
+            .ping, .pong:
             throw WireError(.badType)
         }
         self.perform(actions, broker: index)

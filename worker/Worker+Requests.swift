@@ -103,6 +103,7 @@ extension Worker {
         case .describe: self.describe(try Describe(frame), peer, requestID: requestID)
         case .models: self.tell(try Models(frame), peer, requestID: requestID)
         case .control: self.take(try Control(frame), peer, requestID: requestID)
+        case .statistics: self.tell(try Statistics(frame), peer, requestID: requestID)
         case .ping:
             _ = try Ping(frame)
             self.send(Pong(load: self.load), to: peer, requestID: requestID)
@@ -119,7 +120,7 @@ extension Worker {
             self.finishDraining()
         case .register, .registerOK, .heartbeat, .heartbeatAck, .unknown, .drain, .deregister,
             .lookup, .snapshot, .watch, .delta, .digest, .helloOK, .description, .modelStates,
-            .infer, .result, .item, .end, .input, .credit, .error, .pong:
+            .modelStatistics, .infer, .result, .item, .end, .input, .credit, .error, .pong:
             throw WireError(.badType)
         }
     }

@@ -23,6 +23,8 @@ package enum MessageType: UInt8, Sendable, CaseIterable {
     case models = 0x26
     case modelStates = 0x27
     case control = 0x28
+    case statistics = 0x29
+    case modelStatistics = 0x2a
     case infer = 0x30
     case result = 0x31
     case item = 0x32

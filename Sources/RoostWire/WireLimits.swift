@@ -35,6 +35,8 @@ package enum WireLimits {
     /// a record still fits behind a part of a snapshot that is nearly full.
     package static let labelsMax = 8
     package static let labelBytesMax = 31
+    /// The most classes of batch sizes that statistics count.
+    package static let batchSizesMax = 32
     /// The most versions that one MODEL_STATES tells of.
     package static let statesMax = 1024
     /// The longest reason why a version does not serve.

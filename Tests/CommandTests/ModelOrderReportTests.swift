@@ -7,6 +7,8 @@ import Testing
 
 @Suite
 struct ModelOrderReportTests {
+    private typealias Answer = Result<[ModelStatus], InferenceError>
+
     private func status(
         _ version: Int,
         _ state: ModelState.State,
@@ -21,7 +23,7 @@ struct ModelOrderReportTests {
         _ order: ModelOrder,
         version: Int? = nil,
         mayLackModel: Bool = true,
-        _ answers: [FleetAnswers.Answer]
+        _ answers: [Answer]
     ) -> ModelOrderReport {
         ModelOrderReport(
             order,
@@ -31,7 +33,7 @@ struct ModelOrderReportTests {
         )
     }
 
-    private let missing = FleetAnswers.Answer.failure(
+    private let missing = Answer.failure(
         InferenceError(.modelNotFound, "the repository has no model 'm'")
     )
 
@@ -57,7 +59,7 @@ struct ModelOrderReportTests {
 
     @Test("a version that cannot be loaded fails the order, and says why")
     func failed() {
-        let answer = FleetAnswers.Answer.success([
+        let answer = Answer.success([
             self.status(1, .ready), self.status(2, .failed, "it is broken"),
         ])
         let report = self.report(.load, [answer])
@@ -70,7 +72,7 @@ struct ModelOrderReportTests {
 
     @Test("an unloaded model has no version left that serves")
     func unloaded() {
-        let gone = FleetAnswers.Answer.success([self.status(1, .unloaded)])
+        let gone = Answer.success([self.status(1, .unloaded)])
         #expect(self.report(.unload, [gone]).status == .ok)
         #expect(self.report(.unload, [.success([])]).status == .ok)
         for state in [ModelState.State.ready, .loading, .retiring] {
@@ -83,13 +85,13 @@ struct ModelOrderReportTests {
 
     @Test("of a whole fleet some may lack the model, but not all; a worker that was named may not")
     func lacking() {
-        let ready = FleetAnswers.Answer.success([self.status(1, .ready)])
+        let ready = Answer.success([self.status(1, .ready)])
         #expect(self.report(.load, [self.missing, ready]).status == .ok)
         #expect(self.report(.load, [self.missing]).status == .unavailable)
         #expect(
             self.report(.load, mayLackModel: false, [self.missing, ready]).status == .unavailable
         )
-        let late = FleetAnswers.Answer.failure(InferenceError(.deadlineExceeded, "late"))
+        let late = Answer.failure(InferenceError(.deadlineExceeded, "late"))
         #expect(self.report(.load, [ready, self.missing, late]).status == .temporary)
     }
 

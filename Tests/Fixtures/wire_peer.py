@@ -15,6 +15,7 @@ FRAME_MAX, META_MAX, INLINE_MAX, FRAMES_MAX = 1 << 20, 256 << 10, 4 << 10, 64
 PAYLOAD_MAX = FRAME_MAX * FRAMES_MAX
 NAME_MAX, DIMENSION_NAME_MAX, DETAIL_MAX, VALUE_MAX = 255, 63, 2048, 60000
 LABEL_MAX, REASON_MAX, LABELS_MAX, STATES_MAX = 31, 512, 8, 1024
+BATCH_SIZES_MAX = 32
 TENSORS_MAX, RANK_MAX, ENDPOINTS_MAX, MODELS_MAX, RECORDS_MAX, ENTRIES_MAX = 64, 8, 16, 256, 1024, 32
 
 DATATYPES = ["BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64",
@@ -109,6 +110,13 @@ MODEL = [("name", "text"), ("version", "u32"), ("signatureDigest", "u64"),
          ("labels", ("list", LABELS_MAX, "label"))]
 MODEL_STATE = [("name", "text"), ("version", "u32"), ("state", range(1, 8)),
                ("labels", ("list", LABELS_MAX, "label")), ("reason", "reason")]
+REFUSED = [("full", "u64"), ("late", "u64"), ("draining", "u64"), ("expired", "u64"),
+           ("timedOut", "u64"), ("cancelled", "u64")]
+COUNTERS = [("name", "text"), ("version", "u32"), ("requests", "u64"), ("rows", "u64"),
+            ("executions", "u64"), ("queueNanoseconds", "u64"), ("inputNanoseconds", "u64"),
+            ("computeNanoseconds", "u64"), ("outputNanoseconds", "u64"),
+            ("batchSizes", ("list", BATCH_SIZES_MAX, "u64")), ("refused", REFUSED),
+            ("failedBatches", "u64")]
 RECORD = [("workerID", "name"), ("incarnation", "u64"), ("instance", "instance"),
           ("revision", "u64"), ("state", STATES), ("zone", "text"), ("slots", "u32"),
           ("queueMax", "u32"), ("endpoints", ("list", ENDPOINTS_MAX, "text")),
@@ -150,6 +158,8 @@ PLAIN = {
     0x26: [("model", "text")],
     0x27: [("total", "u32"), ("states", ("list", STATES_MAX, MODEL_STATE))],
     0x28: [("action", range(1, 4)), ("model", "text"), ("version", "u32")],
+    0x29: [("model", "text")],
+    0x2a: [("total", "u32"), ("models", ("list", MODELS_MAX, COUNTERS))],
     0x33: [("items", "u32"), ("timing", TIMING)],
     0x34: [],
     0x35: [("messages", "u32")],

@@ -110,6 +110,21 @@ struct FleetSplitTests {
         }
     }
 
+    @Test("a worker tells what it has done for each version")
+    func statistics() async throws {
+        try await self.with(TrafficSplit(["stable": 1])) { (client, _) async throws in
+            for _ in 0..<20 { #expect(try await Self.ask(client) == 1) }
+            let statistics = try await client.statistics(of: "w", model: "m")
+            #expect(statistics.map(\.version) == [1, 2])
+            #expect(statistics[0].requests == 20 && statistics[0].rows == 20)
+            #expect((1...20).contains(statistics[0].executions))
+            #expect(statistics[0].batchSizes.reduce(0, +) == statistics[0].executions)
+            #expect(statistics[0].computeTime > .zero && statistics[0].refusals.total == 0)
+            #expect(statistics[1].requests == 0)
+            #expect(try await client.statistics(of: "w", model: "other").isEmpty)
+        }
+    }
+
     @Test("no more copies are under way than the bound says")
     func shadowsMax() async throws {
         let split = TrafficSplit(["stable": 1], shadows: ["canary": 1])

@@ -23,7 +23,8 @@ package struct AnyWireMessage: Sendable {
         Register.self, RegisterOK.self, Heartbeat.self, HeartbeatAck.self, Unknown.self,
         Drain.self, Deregister.self, Lookup.self, Snapshot.self, Watch.self, Delta.self,
         Digest.self, Hello.self, HelloOK.self, GoAway.self, Describe.self, Description.self,
-        Models.self, ModelStates.self, Control.self, Cancel.self, Credit.self, ErrorReply.self,
+        Models.self, ModelStates.self, Control.self, Statistics.self, ModelStatisticsReply.self,
+        Cancel.self, Credit.self, ErrorReply.self,
         Ping.self, Pong.self, StreamEnd.self,
     ]
 

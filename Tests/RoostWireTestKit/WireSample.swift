@@ -51,6 +51,26 @@ package struct WireSample: Sendable, CustomStringConvertible {
     )
     private static let epoch: UInt64 = 0xdead_beef_0bad_cafe
 
+    private static var counters: ModelCounters {
+        var counters = ModelCounters(name: "digits", version: 1)
+        counters.requests = 1_000
+        counters.rows = 3_000
+        counters.executions = 250
+        counters.queueNanoseconds = 1 << 40
+        counters.inputNanoseconds = 2
+        counters.computeNanoseconds = 3
+        counters.outputNanoseconds = .max
+        counters.batchSizes = [1, 0, 249]
+        counters.refused.full = 1
+        counters.refused.late = 2
+        counters.refused.draining = 3
+        counters.refused.expired = 4
+        counters.refused.timedOut = 5
+        counters.refused.cancelled = 6
+        counters.failedBatches = 7
+        return counters
+    }
+
     /// At least one of every type.
     package static let all =
         Self.presence + Self.discovery + Self.links + Self.inference + Self.streams
@@ -177,6 +197,14 @@ package struct WireSample: Sendable, CustomStringConvertible {
             requestID: 19
         ),
         WireSample("model-states-none", ModelStates([]), requestID: 19),
+        WireSample("statistics", Statistics(model: "digits"), requestID: 20),
+        WireSample("statistics-all", Statistics(), requestID: 20),
+        WireSample(
+            "model-statistics",
+            ModelStatisticsReply([Self.counters, ModelCounters(name: "gr\u{fc}n", version: .max)]),
+            requestID: 20
+        ),
+        WireSample("model-statistics-none", ModelStatisticsReply([]), requestID: 20),
         WireSample("description", Description(model: Self.description), requestID: 13),
         WireSample("cancel", Cancel(), requestID: 14),
         WireSample("credit", Credit(messages: 32), aux: 1 << 20),

@@ -277,6 +277,35 @@ import Testing
         )
     }
 
+    @Test("32 classes of batch sizes are taken, 33 are not, and fewer models than there are is said")
+    func statistics() {
+        func refusal(classes: Int, total: UInt32 = 1) -> WireError.Reason? {
+            var counters = ModelCounters(name: "m", version: 1)
+            counters.batchSizes = Array(repeating: 1, count: classes)
+            var reply = ModelStatisticsReply([counters])
+            reply.total = total
+            return reason([
+                reply.frame(FrameHeader(.modelStatistics, sender: WireSample.sender))
+            ])
+        }
+        #expect(refusal(classes: 32) == nil)
+        #expect(refusal(classes: 33) == .tooLong)
+        #expect(refusal(classes: 1, total: 2) == nil)
+        #expect(refusal(classes: 1, total: 0) == .badValue)
+    }
+
+    @Test("of more statistics than a message holds the first are sent, and how many there are")
+    func manyStatistics() throws {
+        var counters = ModelCounters(name: String(repeating: "n", count: 255), version: 1)
+        counters.batchSizes = Array(repeating: 1, count: 32)
+        let reply = ModelStatisticsReply(Array(repeating: counters, count: 300))
+        let frame = reply.frame(FrameHeader(.modelStatistics, sender: WireSample.sender))
+        let back = try frame.withUnsafeBytes { try ModelStatisticsReply(FrameView($0)) }
+        #expect(back.total == 300)
+        #expect(back.models.count == reply.models.count)
+        #expect((64...256).contains(back.models.count))
+    }
+
     @Test("a record that its receivers would refuse, or would be sent cut, is found before that")
     func recordProblems() throws {
         let long = String(repeating: "n", count: 256)

@@ -2,16 +2,15 @@ import RoostClient
 
 /// What each of many workers answered to the same question.
 enum FleetAnswers {
-    typealias Answer = Result<[ModelStatus], InferenceError>
-
     /// How many workers are asked at the same time.
     private static let width = 64
 
     /// Asks workers, many at a time; the answers come in the workers' order.
-    static func gather(
+    static func gather<Value: Sendable>(
         _ workers: [String],
-        _ ask: @escaping @Sendable (String) async throws(InferenceError) -> [ModelStatus]
-    ) async -> [(worker: String, answer: Answer)] {
+        _ ask: @escaping @Sendable (String) async throws(InferenceError) -> Value
+    ) async -> [(worker: String, answer: Result<Value, InferenceError>)] {
+        typealias Answer = Result<Value, InferenceError>
         @Sendable func answer(_ worker: String) async -> Answer {
             do throws(InferenceError) { return .success(try await ask(worker)) } catch {
                 return .failure(error)

@@ -20,7 +20,7 @@ struct ModelOrderReport {
         _ order: ModelOrder,
         version: Int?,
         mayLackModel: Bool,
-        _ outcomes: [(worker: String, answer: FleetAnswers.Answer)]
+        _ outcomes: [(worker: String, answer: Result<[ModelStatus], InferenceError>)]
     ) {
         self.lines = outcomes.map { worker, answer in
             switch answer {

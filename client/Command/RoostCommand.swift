@@ -20,7 +20,7 @@ struct RoostCommand: ParsableCommand {
         version: Program.version,
         subcommands: [
             ServeCommand.self, WorkersCommand.self, ModelsCommand.self, ModelCommand.self,
-            InferCommand.self, ClassifyCommand.self, BenchCommand.self,
+            StatsCommand.self, InferCommand.self, ClassifyCommand.self, BenchCommand.self,
         ]
     )
 }

@@ -228,6 +228,16 @@ extension Worker {
         self.send(ModelStates(states), to: peer, requestID: requestID)
     }
 
+    func tell(_ statistics: Statistics, _ peer: PeerID, requestID: UInt64) {
+        let counters = self.table.open.compactMap { model, place -> ModelCounters? in
+            guard statistics.model.isEmpty || model.name == statistics.model,
+                let statistics = self.pool.statistics(of: place)
+            else { return nil }
+            return ModelCounters(model, statistics)
+        }
+        self.send(ModelStatisticsReply(counters), to: peer, requestID: requestID)
+    }
+
     // MARK: Requests under way
 
     /// Requests are under way: their versions are kept for as long.

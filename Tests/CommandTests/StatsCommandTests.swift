@@ -1,0 +1,69 @@
+import RoostClient
+import RoostWire
+import Testing
+
+@testable import roost
+
+/// What `roost stats` prints.
+@Suite
+struct StatsCommandTests {
+    private static func statistics(
+        _ name: String,
+        requests: UInt64,
+        executions: UInt64,
+        batchSizes: [UInt64] = []
+    ) -> ModelStatistics {
+        var counters = ModelCounters(name: name, version: 1)
+        counters.requests = requests
+        counters.rows = requests
+        counters.executions = executions
+        counters.queueNanoseconds = requests * 20_000
+        counters.inputNanoseconds = executions * 1_500
+        counters.computeNanoseconds = executions * 2_000_000
+        counters.outputNanoseconds = executions * 10_000
+        counters.batchSizes = batchSizes
+        return ModelStatistics(counters)
+    }
+
+    @Test("means are of requests and executions, over all workers")
+    func table() {
+        var one = Self.statistics("digits", requests: 100, executions: 25)
+        one.refusals.full = 3
+        one.refusals.timedOut = 9
+        let two = Self.statistics("digits", requests: 300, executions: 75)
+        let idle = Self.statistics("idle", requests: 0, executions: 0)
+        let entries = StatsCommand.entries(
+            [("a", [one]), ("b", [two, idle])],
+            perWorker: false
+        )
+        #expect(
+            StatsCommand.table(entries, perWorker: false) == """
+                MODEL   VERSION  WORKERS  REQUESTS  ROWS/EXEC   QUEUE   INPUT  COMPUTE  OUTPUT  REFUSED
+                digits        1        2       400        4.0  20.0us  1.50us   2.00ms  10.0us  12: 9 timed out, 3 full
+                idle          1        1         0          -       -       -        -       -  0
+                """
+        )
+        let apart = StatsCommand.entries([("b", [two, idle]), ("a", [one])], perWorker: true)
+        #expect(apart.map(\.workers) == [["a"], ["b"], ["b"]])
+        #expect(apart.map(\.statistics.requests) == [100, 300, 0])
+    }
+
+    @Test("a bar for each size of batch, up to the largest that came")
+    func histogram() {
+        let statistics = Self.statistics(
+            "digits",
+            requests: 9,
+            executions: 5,
+            batchSizes: [4, 0, 1, 0, 0]
+        )
+        let entry = StatsCommand.Entry(statistics: statistics, workers: ["a"])
+        #expect(
+            StatsCommand.histogram(entry).split(separator: "\n").map(String.init) == [
+                "digits/1: executions by their rows",
+                "            1  4  " + String(repeating: "#", count: 40),
+                "            2  0",
+                "          3-4  1  " + String(repeating: "#", count: 10),
+            ]
+        )
+    }
+}
