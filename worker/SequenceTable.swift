@@ -8,6 +8,24 @@ struct SequenceKey: Hashable, Sendable {
     let number: UInt64
 }
 
+/// What the sequences of one version of a model may take.
+package struct SequenceLimits: Hashable, Sendable {
+    /// How many sequences there may be.
+    package var countMax = 4_096
+    /// What the states of all of them may hold in memory, in bytes: with more, none begins. Those
+    /// that are there go on.
+    package var bytesMax = 1 << 30
+    /// How many requests of one may wait for those before them. A client of Roost's sends one after
+    /// the other.
+    package var waitingMax = 64
+    /// A sequence that nothing is asked of for so long has ended.
+    package var idleMax: Duration = .seconds(60)
+
+    package static let countBounds = 1...1_000_000
+    package static let bytesBounds = 1...(1 << 40)
+    package static let idleBounds = Duration.milliseconds(1)...Duration.seconds(86_400)
+}
+
 /// The sequences of one version of a model: for each its state, and whose turn it is.
 ///
 /// A sequence is a row of requests of which each goes on from the state that the one before left
@@ -21,25 +39,8 @@ struct SequenceKey: Hashable, Sendable {
 /// A request that fails leaves the state as it was before it. A value without clock: requests are
 /// opaque to it.
 struct SequenceTable<Item: Sendable>: Sendable {
-    struct Limits: Hashable, Sendable {
-        /// How many sequences there may be.
-        var countMax = 4_096
-        /// What the states of all of them may hold in memory.
-        var bytesMax = 1 << 30
-        /// How many requests of one may wait for those before them.
-        var waitingMax = 64
-        /// A sequence that nothing is asked of for so long has ended.
-        var idleMax: Duration = .seconds(60)
-    }
-
-    /// Where in its sequence a request stands.
-    struct Position: OptionSet, Hashable, Sendable {
-        let rawValue: UInt8
-        /// The first: its state is the model's beginning.
-        static var start: Position { Position(rawValue: 1) }
-        /// The last: the state is let go after it.
-        static var end: Position { Position(rawValue: 2) }
-    }
+    typealias Limits = SequenceLimits
+    typealias Position = InferExtension.Position
 
     enum Refusal: Hashable, Sendable {
         /// It ended, was idle for too long, or began elsewhere.
@@ -85,6 +86,8 @@ struct SequenceTable<Item: Sendable>: Sendable {
     init(_ limits: Limits = Limits()) { self.limits = limits }
 
     var count: Int { self.sequences.count }
+
+    func contains(_ key: SequenceKey) -> Bool { self.sequences[key] != nil }
 
     /// A request has come.
     mutating func admit(
