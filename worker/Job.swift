@@ -27,11 +27,14 @@ package final class Job: @unchecked Sendable {
     let isIdempotent: Bool
     package let priority: UInt8
     /// How many rows it has; see ``Joining``.
-    package let rows: Int
+    package private(set) var rows: Int
     /// Which jobs of its model it may be executed with; see ``Joining/form(of:)``.
-    package let form: Int
+    package private(set) var form: Int
     private(set) var inputs: [Tensor]
-    /// The indexes of the outputs that the client wants; empty for all.
+    /// Which sequence it belongs to, if it does.
+    let sequence: SequencePlace?
+    /// The indexes of the outputs that the client wants; empty for all. Of a model with state those
+    /// that are the state come last.
     let wanted: [Int]
 
     // Of the reactor's thread only.
@@ -51,10 +54,14 @@ package final class Job: @unchecked Sendable {
 
     /// Its place among the requests that are under way.
     var position = 0
+    /// It is its turn in its sequence: it is executed, or soon will be.
+    var isItsTurn = false
 
     // Of the thread that has the job.
 
     private var outcome = Outcome.none
+    /// The state that it leaves to the next of its sequence; `nil`: as it was.
+    private(set) var stateAfter: [Tensor]?
     /// The answer, encoded but for its place in the link's sequence.
     private(set) var reply: Message?
     /// How many payload frames follow it.
@@ -72,7 +79,8 @@ package final class Job: @unchecked Sendable {
         accepted: Moment,
         deadline: Moment,
         priority: UInt8 = 0,
-        isIdempotent: Bool = true
+        isIdempotent: Bool = true,
+        sequence: SequencePlace? = nil
     ) {
         self.peer = key.peer
         self.requestID = key.requestID
@@ -87,6 +95,14 @@ package final class Job: @unchecked Sendable {
         self.rows = model.joining?.rows(of: inputs) ?? 1
         self.form = model.joining?.form(of: inputs) ?? 0
         self.isIdempotent = isIdempotent
+        self.sequence = sequence
+    }
+
+    /// Its turn in its sequence has come: it is executed on that state.
+    func goOn(from state: [Tensor]) {
+        self.inputs += state
+        self.rows = self.model.joining?.rows(of: self.inputs) ?? 1
+        self.form = self.model.joining?.form(of: self.inputs) ?? 0
     }
 
     /// Which request it is; the reactor's thread asks.
@@ -128,6 +144,8 @@ package final class Job: @unchecked Sendable {
     ) {
         // The request's frames are let go before the answer takes memory of its own.
         self.inputs = []
+        // A farewell has none.
+        let stateCount = outputs.isEmpty ? 0 : self.model.stateCount
         let answer = InferReply(
             timing: InferReply.Timing(
                 version: self.model.version,
@@ -135,7 +153,7 @@ package final class Job: @unchecked Sendable {
                 computeMicroseconds: (ran - started).wireMicroseconds,
                 inFlight: UInt32(clamping: load)
             ),
-            outputs: self.named(outputs)
+            outputs: self.named(outputs.dropLast(stateCount))
         )
         if let problem = TensorPayload.problem(with: answer.outputs) {
             self.fail(
@@ -144,8 +162,17 @@ package final class Job: @unchecked Sendable {
             )
             return
         }
+        // Copies, for they live for long: neither a batch nor a session is kept for them.
+        if self.sequence != nil, stateCount > 0 {
+            self.stateAfter = outputs.suffix(stateCount).map(Self.copy)
+        }
         self.outcome = .result(answer)
         self.encode(answer, sender: sender)
+    }
+
+    /// The last request of a sequence that asks for nothing is answered without being executed.
+    func completeFarewell(now: Moment, load: Int, sender: InstanceID) {
+        self.complete([], started: now, ran: now, load: load, sender: sender)
     }
 
     /// Encodes a refusal or failure as the answer.
@@ -197,22 +224,25 @@ package final class Job: @unchecked Sendable {
     func copyAnswer() {
         guard case .result(let answer) = self.outcome else { return }
         let copies = answer.outputs.map { output in
-            let tensor = output.tensor
-            let storage = tensor.withUnsafeBytes { bytes in
-                TensorStorage(byteCount: bytes.count) { $0.copyMemory(from: bytes) }
-            }
-            return NamedTensors.Element(
-                name: output.name,
-                tensor: Tensor(
-                    datatype: tensor.datatype,
-                    shape: tensor.shape,
-                    storage: storage,
-                    byteCount: storage.byteCount
-                )
-            )
+            NamedTensors.Element(name: output.name, tensor: Self.copy(output.tensor))
         }
         self.outcome = .result(InferReply(timing: answer.timing, outputs: NamedTensors(copies)))
     }
+
+    private static func copy(_ tensor: Tensor) -> Tensor {
+        let storage = tensor.withUnsafeBytes { bytes in
+            TensorStorage(byteCount: bytes.count) { $0.copyMemory(from: bytes) }
+        }
+        return Tensor(
+            datatype: tensor.datatype,
+            shape: tensor.shape,
+            storage: storage,
+            byteCount: storage.byteCount
+        )
+    }
+
+    /// Hands out the state that it leaves behind, once.
+    func takeState() -> [Tensor]? { self.stateAfter.take() }
 
     /// Encodes the answer once more, for another link.
     func encodeAgain(sender: InstanceID) {
@@ -239,7 +269,7 @@ package final class Job: @unchecked Sendable {
         self.byteCount = error.detail.utf8.count
     }
 
-    private func named(_ outputs: [Tensor]) -> NamedTensors {
+    private func named(_ outputs: ArraySlice<Tensor>) -> NamedTensors {
         let signature = self.model.signature.outputs
         var elements: [NamedTensors.Element] = []
         elements.reserveCapacity(outputs.count)

@@ -10,32 +10,46 @@ package final class LoadedModel: Sendable {
     package let name: String
     package let version: UInt32
     package let description: ModelDescription
+    /// What clients give and get.
     let signature: ModelSignature
     package let policy: ExecutionPolicy
     /// How its requests are joined; `nil` if its signature does not allow it.
     let joining: Joining?
+    /// What its sequences share with it; `nil`: it has none.
+    let state: StateTensors?
+    /// How many of its outputs are state: the last ones.
+    let stateCount: Int
     private let loaded: Mutex<(any Session)?>
 
-    /// - Parameter metadata: what is told of the model; `nil`: what its own file says.
+    /// - Parameters:
+    ///   - metadata: what is told of the model; `nil`: what its own file says.
+    ///   - state: by the names of inputs the outputs that they are given in a sequence's next
+    ///     request. The model has them all.
     package init(
         name: String,
         version: UInt32,
         engine: String,
         session: any Session,
         policy: ExecutionPolicy = ExecutionPolicy(),
-        metadata: [(key: String, value: String)]? = nil
+        metadata: [(key: String, value: String)]? = nil,
+        state: [String: String] = [:],
+        sequences: SequenceLimits = SequenceLimits()
     ) {
+        let stateful = state.isEmpty ? nil : StatefulSession(session, state: state)
+        let session = stateful ?? session
+        self.stateCount = stateful?.stateCount ?? 0
+        self.state = stateful.map { StateTensors($0, limits: sequences) }
         self.joining = Joining(session.signature, policy)
         self.policy = self.joining == nil ? policy.alone(nil) : policy
         self.name = name
         self.version = version
         self.loaded = Mutex(session)
-        self.signature = session.signature
+        self.signature = stateful?.visible ?? session.signature
         self.description = ModelDescription(
             name: name,
             version: Int(version),
             engine: engine,
-            signature: session.signature,
+            signature: self.signature,
             metadata: Self.bounded(metadata ?? session.metadata)
         )
     }

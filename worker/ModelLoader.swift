@@ -41,7 +41,9 @@ package struct ModelLoader: Sendable {
             engine: "\(self.engine.name) \(self.engine.version)",
             session: session,
             policy: policy,
-            metadata: configuration.metadata(session.metadata)
+            metadata: configuration.metadata(session.metadata),
+            state: configuration.state,
+            sequences: configuration.sequences
         )
     }
 

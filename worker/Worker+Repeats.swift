@@ -61,6 +61,7 @@ extension Worker {
     /// A request is no longer under way.
     func end(_ job: Job) {
         Self.remove([job], from: &self.underWay, &self.table)
+        if job.isItsTurn { self.leave(job) }
         self.closeRetired()
     }
 
@@ -86,6 +87,7 @@ extension Worker {
         // Last, for what is kept of these jobs must not keep the session of a version that is closed.
         defer { self.closeRetired() }
         for job in jobs where job.isShared { self.answerOthers(job) }
+        defer { if !self.sequences.isEmpty { jobs.forEach(self.leave) } }
         // After stop() nobody will ask again.
         guard self.socket != nil else { return }
         let wasEmpty = self.replies.deadline == .never
@@ -163,7 +165,8 @@ extension Worker {
         }
         // A request that runs, or was answered a moment ago, gets its RESULT: a race that the
         // client expects.
-        guard let job = self.pool.cancel(key) else { return }
+        guard let job = self.pool.cancel(key) ?? self.takeWaiting(where: { $0.key == key }).first
+        else { return }
         self.share(job, with: [])
         self.end(job)
         self.fail(key, ErrorReply(.cancelled, "the request was cancelled while it waited"))
@@ -185,9 +188,20 @@ extension Worker {
         if self.sharedCount > 0 {
             for job in self.underWay where job.isShared(by: peer) { self.detach(peer, from: job) }
         }
-        for job in self.pool.cancelAll(of: peer) {
+        for job in self.takeWaiting(where: { $0.peer == peer }) + self.pool.cancelAll(of: peer) {
             self.share(job, with: [])
             self.end(job)
+        }
+    }
+
+    /// A request under way will not be executed: whoever waits for its answer is told so.
+    func drop(_ job: Job, _ error: ErrorReply, isRetryable: Bool) {
+        let peers = [job.peer] + job.otherPeers
+        self.share(job, with: [])
+        self.end(job)
+        for peer in peers {
+            let key = RequestKey(peer: peer, requestID: job.requestID)
+            self.fail(key, error, isRetryable: isRetryable)
         }
     }
 
@@ -195,17 +209,10 @@ extension Worker {
     /// told so, since another worker can take it.
     func giveUpWaiting() {
         for peer in Array(self.clientLinks.keys) {
-            for job in self.pool.cancelAll(of: peer) {
-                let peers = [job.peer] + job.otherPeers
-                self.share(job, with: [])
-                self.end(job)
-                for peer in peers {
-                    self.fail(
-                        RequestKey(peer: peer, requestID: job.requestID),
-                        ErrorReply(.draining, "the worker shuts down before the request's turn"),
-                        isRetryable: true
-                    )
-                }
+            let waiting = self.takeWaiting { $0.peer == peer }
+            for job in waiting + self.pool.cancelAll(of: peer) {
+                let detail = "the worker shuts down before the request's turn"
+                self.drop(job, ErrorReply(.draining, detail), isRetryable: true)
             }
         }
     }

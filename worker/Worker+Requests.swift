@@ -112,6 +112,9 @@ extension Worker {
             // The request may have come in this very turn.
             self.submitArrivals()
             self.cancel(requestID, peer)
+        case .credit:
+            // Of a stream that was refused.
+            _ = try Credit(frame)
         case .goAway:
             _ = try GoAway(frame)
             // What came before it in this very turn is refused first.
@@ -120,7 +123,7 @@ extension Worker {
             self.finishDraining()
         case .register, .registerOK, .heartbeat, .heartbeatAck, .unknown, .drain, .deregister,
             .lookup, .snapshot, .watch, .delta, .digest, .helloOK, .description, .modelStates,
-            .modelStatistics, .infer, .result, .item, .end, .input, .credit, .error, .pong:
+            .modelStatistics, .infer, .result, .item, .end, .input, .error, .pong:
             throw WireError(.badType)
         }
     }
@@ -196,7 +199,18 @@ extension Worker {
             inlineOffset: frame.inlineOffset,
             frames: frames
         )
-        let place = self.table.place(of: view.model, version: view.version, label: view.label)
+        let byteCount = frames.reduce(frame.inlineBytes) { $0 + $1.byteCount }
+        var place = self.table.place(of: view.model, version: view.version, label: view.label)
+        var sequence: SequencePlace?
+        if let extended = view.extended {
+            sequence = self.sequence(extended, view, client, byteCount)
+            // Its state is where it began, whatever leads there now.
+            place = sequence.flatMap { self.place(of: $0.key, model: view.model) } ?? place
+            if let problem = self.problem(with: extended, place: place) {
+                self.fail(key, problem)
+                return
+            }
+        }
         guard let modelIndex = place else {
             let error = self.unknownModel(view.model, version: view.version, label: view.label)
             // It may have been retired here just now, and be served elsewhere.
@@ -206,7 +220,16 @@ extension Worker {
         let model = self.table.model(at: modelIndex)
         let budget = Duration.microseconds(Int64(clamping: frame.header.aux))
         do throws(InferFailure) {
-            let (inputs, wanted) = try Self.resolve(view, payload, model: model)
+            var (inputs, wanted): ([Tensor], [Int]) = ([], [])
+            if sequence?.isFarewell != true {
+                (inputs, wanted) = try Self.resolve(view, payload, model: model)
+            }
+            if let state = model.state {
+                wanted = state.wanted(wanted)
+                if sequence?.needsBeginning ?? true {
+                    inputs += try Self.beginning(of: state, for: inputs)
+                }
+            }
             let job = Job(
                 key: key,
                 client: client,
@@ -217,14 +240,62 @@ extension Worker {
                 accepted: now,
                 deadline: now + budget,
                 priority: view.priority,
-                isIdempotent: frame.header.flags.contains(.idempotent)
+                isIdempotent: frame.header.flags.contains(.idempotent),
+                sequence: sequence
             )
-            self.arrivals.append((job, frames.reduce(frame.inlineBytes) { $0 + $1.byteCount }))
+            if let sequence {
+                self.enter(job, sequence, now: now)
+            } else {
+                self.arrivals.append((job, byteCount))
+            }
         } catch {
             switch error {
             case .input(let message): self.fail(key, ErrorReply(.invalidInput, message))
             case .wire(let error): throw error
             }
+        }
+    }
+
+    private func sequence(
+        _ extended: InferExtension,
+        _ view: InferView,
+        _ client: InstanceID,
+        _ byteCount: Int
+    ) -> SequencePlace? {
+        guard extended.sequence != 0 else { return nil }
+        return SequencePlace(
+            key: SequenceKey(client: client, number: extended.sequence),
+            position: extended.position,
+            isFarewell: extended.position.contains(.end) && view.inputCount == 0,
+            byteCount: byteCount
+        )
+    }
+
+    /// Why what the extension asks for cannot be had from the model of that place.
+    private func problem(with extended: InferExtension, place: Int?) -> ErrorReply? {
+        if extended.itemCredit > 0 {
+            return ErrorReply(.invalidInput, "this worker gives no streams: ask without")
+        }
+        guard extended.sequence != 0 else { return nil }
+        guard let place else {
+            return extended.position.contains(.start) ? nil : Self.lost
+        }
+        let model = self.table.model(at: place)
+        guard model.state == nil else { return nil }
+        return ErrorReply(
+            .invalidInput,
+            "model '\(model.name)' keeps no state: it takes no sequences"
+        )
+    }
+
+    private static func beginning(
+        of state: StateTensors,
+        for inputs: [Tensor]
+    ) throws(InferFailure) -> [Tensor] {
+        do throws(StateTensors.TooLarge) {
+            return try state.beginning(for: inputs)
+        } catch {
+            throw .input(error.message)
         }
     }
 
@@ -323,10 +394,20 @@ extension Worker {
         let accepted = self.arrivals[0].job.accepted
         if refused.count < self.arrivals.count { self.watchProgress(now: accepted) }
         self.arrivals.removeAll(keepingCapacity: true)
+        self.drop(refused)
+    }
+
+    /// Offers requests to the scheduler that are under way, but were not yet its.
+    func offer(_ jobs: [(job: Job, byteCount: Int)]) {
+        let refused = self.pool.submit(jobs)
+        if refused.count < jobs.count { self.watchProgress(now: self.now) }
+        self.drop(refused)
+    }
+
+    private func drop(_ refused: [(Job, Scheduler<Job>.Refusal)]) {
         for (job, refusal) in refused {
-            self.end(job)
             let (error, isRetryable) = Self.reply(to: refusal)
-            self.fail(job.key, error, isRetryable: isRetryable)
+            self.drop(job, error, isRetryable: isRetryable)
         }
     }
 

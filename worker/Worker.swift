@@ -5,7 +5,7 @@ package import ZeroMQ
 /// clients connect to, of a ``Heartbeater`` for each broker, and of the ``ExecutorPool``.
 ///
 /// It runs on the reactor's thread. Files by topic: `Worker+Requests` takes requests and answers
-/// them, `Worker+Repeats` knows them again, `Worker+Presence` talks to the brokers.
+/// them, `Worker+Repeats` knows them again, `Worker+Sequences` keeps their states, `Worker+Presence` talks to the brokers.
 package actor Worker {
     /// What a worker's program may want to tell people.
     package enum Event: Hashable, Sendable {
@@ -67,6 +67,10 @@ package actor Worker {
     /// How many of those came on more than one link.
     var sharedCount = 0
     var replies: RecentReplies<Job>
+    /// By the place of their model's version; places without one are not here.
+    var sequences: [Int: SequenceTable<Job>] = [:]
+    /// When to look for sequences that are idle; never if there are none.
+    var sequencesDeadline = Moment.never
     /// When to look whether executions stand still; never if none could.
     var progressCheck = Moment.never
     private var draining: CheckedContinuation<Void, Never>?
@@ -271,6 +275,7 @@ package actor Worker {
         self.timer = nil
         self.clientLinks = [:]
         self.underWay = []
+        self.sequences = [:]
     }
 
     /// Ends ``drain()`` once nothing is left to be answered, or the time is up.
@@ -402,6 +407,7 @@ extension Worker: SocketHandler, TimerHandler {
             worker.beat(now: now)
             if now >= worker.progressCheck { worker.checkProgress(now: now) }
             worker.replies.sweep(now: now)
+            if now >= worker.sequencesDeadline { worker.sweepSequences(now: now) }
             if now >= worker.giveUpDeadline {
                 worker.giveUpDeadline = .never
                 worker.giveUpWaiting()
@@ -411,15 +417,15 @@ extension Worker: SocketHandler, TimerHandler {
         }
     }
 
-    /// The timer serves the brokers' links, the watch over executions, the answers that are kept,
-    /// and the end of draining.
+    /// The timer serves the brokers' links, the watch over executions, the answers and
+    /// sequences that are kept, and the end of draining.
     func setTimer() {
         guard let timer else { return }
         let deadline = self.brokerLinks.map(\.heartbeater.deadline).min() ?? .never
         let isWaiting = self.now < self.goAwayDeadline
         let drained = isWaiting ? min(self.goAwayDeadline, self.drainDeadline) : self.drainDeadline
         let ours = min(drained, self.giveUpDeadline, self.progressCheck, self.replies.deadline)
-        let next = min(deadline, ours)
+        let next = min(deadline, ours, self.sequencesDeadline)
         self.reactor.setTimer(timer, at: next.nanoseconds)
     }
 }

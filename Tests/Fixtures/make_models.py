@@ -12,6 +12,7 @@ models/types        in_TYPE [n] -> out_TYPE [n], for each of the types below
 models/matrix       a FP32 [rows, 4] -> b FP32 [rows, 2] = a x W, W differing between 1 and 2
 models/slow         iterations INT64 [] -> sum FP32 [] = iterations, by as many 64x64 products
 models/scalar       s FP32 [] -> t FP32 [] = 2 s
+models/counter      total FP32 [n, 1], x FP32 [n, 1] -> next FP32 [n, 1] = total + x, y = next * 2
 broken-models/broken   a file that is no ONNX model
 """
 
@@ -120,6 +121,15 @@ def scalar():
          [numpy_helper.from_array(np.array(2, np.float32), "two")])
 
 
+def counter():
+    save("counter", 1, "Adds up: what it gives as next it takes as total.",
+         [helper.make_node("Add", ["total", "x"], ["next"]),
+          helper.make_node("Mul", ["next", "two"], ["y"])],
+         [value("total", TensorProto.FLOAT, ["n", 1]), value("x", TensorProto.FLOAT, ["n", 1])],
+         [value("next", TensorProto.FLOAT, ["n", 1]), value("y", TensorProto.FLOAT, ["n", 1])],
+         [numpy_helper.from_array(np.array(2, np.float32), "two")])
+
+
 def broken():
     path = FIXTURES / "broken-models" / "broken" / "1" / "model.onnx"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -128,5 +138,5 @@ def broken():
 
 
 if __name__ == "__main__":
-    for make in (identity, echo_bytes, types, matrix, slow, scalar, broken):
+    for make in (identity, echo_bytes, types, matrix, slow, scalar, counter, broken):
         make()

@@ -20,6 +20,10 @@ struct ModelConfigurationTests {
         }
     }
 
+    private static func stateful(_ line: String) -> String {
+        "[state]\nx = \"y\"\n[sequences]\n\(line)"
+    }
+
     @Test("an empty file changes nothing")
     func empty() throws {
         var expected = ModelConfiguration()
@@ -67,6 +71,13 @@ struct ModelConfigurationTests {
             batch-sizes = [1, 32]
             [warm-up.shapes]
             tokens = [1, 128]
+
+            [state]
+            total = "next"
+            [sequences]
+            max = 9
+            idle = "5s"
+            bytes = "1MiB"
             """
         )
         #expect(configuration.versions == .specific([1, 3]))
@@ -92,6 +103,12 @@ struct ModelConfigurationTests {
         #expect(policy.problems().isEmpty)
         #expect(configuration.warmUp.batchSizes == [1, 32])
         #expect(configuration.warmUp.shapes == ["tokens": [1, 128]])
+        #expect(configuration.state == ["total": "next"])
+        var sequences = SequenceLimits()
+        sequences.countMax = 9
+        sequences.idleMax = .seconds(5)
+        sequences.bytesMax = 1 << 20
+        #expect(configuration.sequences == sequences)
         #expect(configuration.place(of: "batching.max-size") == "model.toml:17")
         #expect(configuration.place(of: "warm-up.shapes.tokens") == "model.toml:32")
         #expect(configuration.sessionOptions(SessionOptions()).intraOpThreads == 3)
@@ -173,7 +190,16 @@ struct ModelConfigurationTests {
             (
                 "[warm-up]\ninputs = \"w\"\n[warm-up.shapes]\nx = [1]",
                 "3: warm-up has inputs and shapes"
-            ), ("threads = 1\nthreads = 2", "2: it is no TOML: "), ("x", "1: it is no TOML: "),
+            ), ("[state]\nx = 3", "2: state.x is 3, but must be the name of an output"),
+            ("[state]\nx = \"\"", "2: state.x is '', but must be the name"),
+            ("[state]\na = \"y\"\nb = \"y\"", "3: state: output 'y' is given to two inputs"),
+            ("[sequences]\nmax = 1", "1: sequences has no meaning without [state]"),
+            (Self.stateful("max = 0"), "4: sequences.max is 0"),
+            (Self.stateful("max = 1000001"), "4: sequences.max is 1000001"),
+            (Self.stateful("idle = \"0s\""), "4: sequences.idle is '0s', but must be a duration"),
+            (Self.stateful("idle = \"25h\""), "4: sequences.idle is '25h', but must be a dur"),
+            (Self.stateful("bytes = \"2TiB\""), "4: sequences.bytes is '2TiB', but must be a"),
+            ("threads = 1\nthreads = 2", "2: it is no TOML: "), ("x", "1: it is no TOML: "),
             ("threads = ", "1: it is no TOML: "), ("[batching", "1: it is no TOML: "),
         ]
     )
@@ -288,6 +314,9 @@ struct ModelConfigurationTests {
             ("[batching.padding]\ntokens = 0.5", "2: batching.padding: 0.5 is no INT64"),
             ("[warm-up.shapes]\ntokens = [1]", "2: warm-up.shapes: [1] does not fit input tokens"),
             ("[warm-up.shapes]\nx = [1]", "2: the model has no input 'x'"),
+            ("[state]\nx = \"y\"", "2: the model has no input 'x'; it has 'tokens'"),
+            ("[state]\ntokens = \"z\"", "2: the model has no output 'z'; it has 'y'"),
+            ("[state]\ntokens = \"y\"", "2: state: output y FP32 [batch, 2] does not fit input"),
         ]
     )
     func signature(text: String, words: String) throws {

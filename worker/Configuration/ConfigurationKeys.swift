@@ -6,11 +6,12 @@ enum ConfigurationKeys {
             "",
             [
                 "batching", "classes", "engine", "engine-options", "instances", "labels", "queue",
-                "threads", "versions", "warm-up", "weight",
+                "sequences", "state", "threads", "versions", "warm-up", "weight",
             ]
         ),
         ("batching", ["max-delay", "max-size", "padding", "preferred-sizes"]),
         ("queue", ["max-bytes", "max-requests", "timeout"]),
+        ("sequences", ["bytes", "idle", "max"]),
         ("warm-up", ["batch-sizes", "inputs", "shapes"]),
     ]
 
@@ -24,7 +25,9 @@ enum ConfigurationKeys {
         "max_queue_delay_microseconds": "batching.max-delay",
         "max_queue_size": "queue.max-requests", "model_version_policy": "versions",
         "model_warmup": "warm-up", "parameters": "engine-options", "platform": "engine",
-        "preferred_batch_size": "batching.preferred-sizes", "version_labels": "labels",
+        "max_sequence_idle_microseconds": "sequences.idle",
+        "preferred_batch_size": "batching.preferred-sizes", "sequence_batching": "state",
+        "version_labels": "labels",
         "version_policy": "versions",
     ]
 

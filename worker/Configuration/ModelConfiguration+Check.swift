@@ -45,6 +45,25 @@ extension ModelConfiguration {
                 problems.add(self.lines[key] ?? 0, "batching.padding: \(reason)")
             }
         }
+        for (name, output) in self.state {
+            let key = "state.\(name)"
+            guard let input = self.input(name, key, signature, &problems) else { continue }
+            guard let given = signature.outputs.first(where: { $0.name == output }) else {
+                let known = signature.outputs.map { "'\($0.name)'" }.joined(separator: ", ")
+                problems.add(
+                    self.lines[key] ?? 0,
+                    "the model has no output \(ConfigurationProblems.quoted(output)); it has "
+                        + known
+                )
+                continue
+            }
+            if !input.mayBeGiven(given) {
+                problems.add(
+                    self.lines[key] ?? 0,
+                    "state: output \(given) does not fit input \(input)"
+                )
+            }
+        }
         for (name, sizes) in self.warmUp.shapes {
             let key = "warm-up.shapes.\(name)"
             guard let input = self.input(name, key, signature, &problems) else { continue }
@@ -71,6 +90,18 @@ extension ModelConfiguration {
             "the model has no input \(ConfigurationProblems.quoted(name)); it has \(known)"
         )
         return nil
+    }
+}
+
+extension TensorSignature {
+    /// Whether what is given out so may be taken so.
+    fileprivate func mayBeGiven(_ output: TensorSignature) -> Bool {
+        guard self.datatype == output.datatype, self.dimensions.count == output.dimensions.count
+        else { return false }
+        return zip(self.dimensions, output.dimensions).allSatisfy { pair in
+            guard case (.fixed(let taken), .fixed(let given)) = pair else { return true }
+            return taken == given
+        }
     }
 }
 

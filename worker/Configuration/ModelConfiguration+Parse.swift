@@ -36,6 +36,8 @@ extension ModelConfiguration {
         table.table("batching") { self.readBatching(&$0) }
         table.table("queue") { self.readQueue(&$0) }
         table.table("warm-up") { self.readWarmUp(&$0) }
+        table.table("state") { self.readState(&$0) }
+        table.table("sequences") { self.readSequences(&$0) }
         if let (file, line) = table.string("classes", "the name of a file, such as \"labels.txt\"")
         {
             if Self.isWithin(file) {
@@ -197,6 +199,34 @@ extension ModelConfiguration {
         }
     }
 
+    private mutating func readState(_ table: inout ConfigurationTable) {
+        for entry in table.takeAll() {
+            guard case .string(let output) = entry.value, !output.isEmpty else {
+                table.wrong(entry, "the name of an output")
+                continue
+            }
+            if self.state.values.contains(output) {
+                table.problems.add(
+                    entry.line,
+                    "state: output \(ConfigurationProblems.quoted(output)) is given to two inputs"
+                )
+            }
+            self.state[entry.key] = output
+        }
+    }
+
+    private mutating func readSequences(_ table: inout ConfigurationTable) {
+        if let count = table.integer("max", SequenceLimits.countBounds) {
+            self.sequences.countMax = count
+        }
+        if let bytes = table.byteCount("bytes", SequenceLimits.bytesBounds) {
+            self.sequences.bytesMax = bytes
+        }
+        if let idle = table.duration("idle", SequenceLimits.idleBounds) {
+            self.sequences.idleMax = idle
+        }
+    }
+
     /// Whether a path stays below the directory that it starts from, as far as its text says.
     private static func isWithin(_ path: String) -> Bool {
         !path.hasPrefix("/") && !path.utf8.contains(0)
@@ -225,6 +255,12 @@ extension ModelConfiguration {
             problems.add(
                 line("warm-up.batch-sizes"),
                 "warm-up.batch-sizes has \(largest), more than batching.max-size, which is \(most)"
+            )
+        }
+        if self.state.isEmpty, self.lines["sequences"] != nil {
+            problems.add(
+                line("sequences"),
+                "sequences has no meaning without [state], which says what they share"
             )
         }
         if self.warmUp.inputs != nil, !self.warmUp.shapes.isEmpty {

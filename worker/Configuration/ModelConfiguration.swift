@@ -35,6 +35,10 @@ package struct ModelConfiguration: Hashable, Sendable {
     /// What it says; `nil`: the model's own file may have them.
     package var classes: String?
     package var warmUp = WarmUp()
+    /// By the names of inputs: the outputs that they are given in the next request of a sequence.
+    /// Empty: the model has no sequences.
+    package var state: [String: String] = [:]
+    package var sequences = SequenceLimits()
     /// The file's path, if there is one.
     package var file: String?
     /// The line in the file of each key that it has, by the key's full name: `batching.max-size`.
@@ -55,6 +59,8 @@ package struct ModelConfiguration: Hashable, Sendable {
         hasher.combine(self.engineOptions)
         hasher.combine(self.classes)
         hasher.combine(self.warmUp)
+        hasher.combine(self.state)
+        hasher.combine(self.sequences)
         return UInt64(bitPattern: Int64(hasher.finalize()))
     }
 
