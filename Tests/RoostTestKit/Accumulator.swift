@@ -1,5 +1,5 @@
-package import RoostEngine
-package import RoostWire
+internal import RoostEngine
+internal import RoostWire
 internal import Synchronization
 
 /// A model with a state: it adds its input `x` FP32 `[n]` to what it was given before, and gives the
