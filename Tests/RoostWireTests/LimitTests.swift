@@ -277,7 +277,9 @@ import Testing
         )
     }
 
-    @Test("32 classes of batch sizes are taken, 33 are not, and fewer models than there are is said")
+    @Test(
+        "32 classes of batch sizes are taken, 33 are not, and fewer models than there are is said"
+    )
     func statistics() {
         func refusal(classes: Int, total: UInt32 = 1) -> WireError.Reason? {
             var counters = ModelCounters(name: "m", version: 1)
