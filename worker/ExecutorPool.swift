@@ -102,6 +102,7 @@ final class ExecutorPool: Executors {
                     priority: job.priority,
                     byteCount: byteCount,
                     deadline: job.deadline,
+                    isContinued: job.isContinued,
                     now: now
                 )
                 if let refusal { refused.append((job, refusal)) }

@@ -13,6 +13,8 @@ package final class Job: @unchecked Sendable {
     private enum Outcome {
         case none
         case result(InferReply)
+        /// One of a stream's results.
+        case item(NamedTensors)
         case failure(ErrorReply, FrameHeader.Flags)
     }
 
@@ -33,6 +35,8 @@ package final class Job: @unchecked Sendable {
     private(set) var inputs: [Tensor]
     /// Which sequence it belongs to, if it does.
     let sequence: SequencePlace?
+    /// What it has beyond others if it is answered by many results.
+    let stream: JobStream?
     /// The indexes of the outputs that the client wants; empty for all. Of a model with state those
     /// that are the state come last.
     let wanted: [Int]
@@ -56,6 +60,8 @@ package final class Job: @unchecked Sendable {
     var position = 0
     /// It is its turn in its sequence: it is executed, or soon will be.
     var isItsTurn = false
+    /// It was accepted before: the scheduler takes it, whatever waits already.
+    var isContinued = false
 
     // Of the thread that has the job.
 
@@ -80,7 +86,8 @@ package final class Job: @unchecked Sendable {
         deadline: Moment,
         priority: UInt8 = 0,
         isIdempotent: Bool = true,
-        sequence: SequencePlace? = nil
+        sequence: SequencePlace? = nil,
+        stream: JobStream? = nil
     ) {
         self.peer = key.peer
         self.requestID = key.requestID
@@ -93,16 +100,17 @@ package final class Job: @unchecked Sendable {
         self.deadline = deadline
         self.priority = priority
         self.rows = model.joining?.rows(of: inputs) ?? 1
-        self.form = model.joining?.form(of: inputs) ?? 0
+        self.form = stream == nil ? model.joining?.form(of: inputs) ?? 0 : 0
         self.isIdempotent = isIdempotent
         self.sequence = sequence
+        self.stream = stream
     }
 
     /// Its turn in its sequence has come: it is executed on that state.
     func goOn(from state: [Tensor]) {
         self.inputs += state
         self.rows = self.model.joining?.rows(of: self.inputs) ?? 1
-        self.form = self.model.joining?.form(of: self.inputs) ?? 0
+        self.form = self.stream == nil ? self.model.joining?.form(of: self.inputs) ?? 0 : 0
     }
 
     /// Which request it is; the reactor's thread asks.
@@ -122,6 +130,7 @@ package final class Job: @unchecked Sendable {
         load: Int,
         sender: InstanceID
     ) -> Moment {
+        if let stream { return self.step(stream, on: lane, started: started, sender: sender) }
         let outputs: [Tensor]
         do throws(EngineError) {
             outputs = try lane.run(self.inputs, outputs: self.wanted)
@@ -132,6 +141,61 @@ package final class Job: @unchecked Sendable {
         let ran = Moment(nanoseconds: Reactor.monotonicNanoseconds())
         self.complete(outputs, started: started, ran: ran, load: load, sender: sender)
         return ran
+    }
+
+    /// Executes a step of a stream and encodes the item, if there is one.
+    private func step(
+        _ stream: JobStream,
+        on lane: any Lane,
+        started: Moment,
+        sender: InstanceID
+    ) -> Moment {
+        let outputs: [Tensor]?
+        do throws(EngineError) {
+            outputs = try stream.step(
+                of: self.model,
+                self.inputs,
+                wanted: self.wanted,
+                on: lane
+            )
+        } catch {
+            self.fail(ErrorReply(.executionFailed, error.message), sender: sender)
+            return Moment(nanoseconds: Reactor.monotonicNanoseconds())
+        }
+        let ran = Moment(nanoseconds: Reactor.monotonicNanoseconds())
+        stream.took(ran - started, waited: started - self.accepted, version: self.model.version)
+        self.inputs = []
+        if let outputs {
+            self.encodeItem(outputs, stream, sender: sender)
+        } else {
+            self.outcome = .none
+        }
+        return ran
+    }
+
+    private func encodeItem(_ outputs: [Tensor], _ stream: JobStream, sender: InstanceID) {
+        let signature = self.model.session.signature
+        let expected = self.wanted.isEmpty ? signature.outputs.count : self.wanted.count
+        guard outputs.count == expected else {
+            let detail = "the model gave \(outputs.count) outputs, not \(expected)"
+            self.fail(ErrorReply(.executionFailed, detail), sender: sender)
+            return
+        }
+        let stateCount = self.model.stateCount
+        let item = InferItem(
+            index: stream.items,
+            outputs: self.named(outputs.dropLast(stateCount))
+        )
+        if let problem = TensorPayload.problem(with: item.outputs) {
+            let detail = "the outputs are too large: \(problem)"
+            self.fail(ErrorReply(.tooLarge, detail), sender: sender)
+            return
+        }
+        if self.sequence != nil, stateCount > 0 {
+            self.stateAfter = outputs.suffix(stateCount).map(Self.copy)
+        }
+        self.outcome = .item(item.outputs)
+        self.encode(item, .item, sender: sender)
     }
 
     /// Encodes the answer: the wanted outputs in their order.
@@ -167,7 +231,7 @@ package final class Job: @unchecked Sendable {
             self.stateAfter = outputs.suffix(stateCount).map(Self.copy)
         }
         self.outcome = .result(answer)
-        self.encode(answer, sender: sender)
+        self.encode(answer, .result, sender: sender)
     }
 
     /// The last request of a sequence that asks for nothing is answered without being executed.
@@ -191,31 +255,47 @@ package final class Job: @unchecked Sendable {
                     .deadlineExceeded,
                     "too little time was left when the request's turn came"
                 ),
-                flags: .notExecuted,
+                flags: self.isUntouched ? .notExecuted : [],
                 sender: sender
             )
         case .queueTimeout:
             self.fail(
                 ErrorReply(.overloaded, "the request waited for longer than its model allows"),
-                flags: [.notExecuted, .retryable],
+                flags: self.isUntouched ? [.notExecuted, .retryable] : [],
                 sender: sender
             )
         }
     }
+
+    /// Nothing of it has been executed; of a stream some steps may have been.
+    var isUntouched: Bool { self.stream == nil || !self.isContinued }
 
     /// Hands the encoded answer out, once.
     func takeReply() -> Message? { self.reply.take() }
 
     /// What of the answer follows in frames of its own.
     var payload: NamedTensors {
-        if case .result(let answer) = self.outcome { answer.outputs } else { NamedTensors() }
+        switch self.outcome {
+        case .result(let answer): answer.outputs
+        case .item(let outputs): outputs
+        case .none, .failure: NamedTensors()
+        }
+    }
+
+    /// What is encoded is one of a stream's results: others may follow.
+    var isItem: Bool {
+        if case .item = self.outcome { true } else { false }
+    }
+
+    var isFailure: Bool {
+        if case .failure = self.outcome { true } else { false }
     }
 
     /// Whether the model was run, well or not: a repeat must not run it again.
     var wasExecuted: Bool {
         switch self.outcome {
         case .none: false
-        case .result: true
+        case .result, .item: true
         case .failure(_, let flags): !flags.contains(.notExecuted)
         }
     }
@@ -247,20 +327,20 @@ package final class Job: @unchecked Sendable {
     /// Encodes the answer once more, for another link.
     func encodeAgain(sender: InstanceID) {
         switch self.outcome {
-        case .none: break
-        case .result(let answer): self.encode(answer, sender: sender)
+        case .none, .item: break
+        case .result(let answer): self.encode(answer, .result, sender: sender)
         case .failure(let error, let flags): self.encode(error, flags, sender: sender)
         }
     }
 
-    private func encode(_ answer: InferReply, sender: InstanceID) {
+    private func encode(_ answer: some TensorMessage, _ type: MessageType, sender: InstanceID) {
         let layout = answer.layout
-        let header = FrameHeader(.result, requestID: self.requestID, sender: sender)
+        let header = FrameHeader(type, requestID: self.requestID, sender: sender)
         self.reply = Message(byteCount: layout.frameBytes) {
             answer.write(header, layout: layout, into: $0)
         }
         self.frameCount = layout.frameCount
-        self.byteCount = answer.outputs.reduce(layout.frameBytes) { $0 + $1.tensor.byteCount }
+        self.byteCount = answer.tensors.reduce(layout.frameBytes) { $0 + $1.tensor.byteCount }
     }
 
     private func encode(_ error: ErrorReply, _ flags: FrameHeader.Flags, sender: InstanceID) {

@@ -16,6 +16,7 @@ extension Scheduler {
     ///   - rows: how many rows of its inputs' first axis the request has.
     ///   - form: requests of equal form may be executed together; 0: this one may not.
     ///   - priority: higher ones are sooner; 3 is the highest, and what is above it is like it.
+    ///   - isContinued: it was accepted before, and comes for its next step: it is not refused.
     package mutating func admit(
         _ item: Item,
         key: RequestKey,
@@ -25,17 +26,18 @@ extension Scheduler {
         priority: UInt8 = 0,
         byteCount: Int,
         deadline: Moment,
+        isContinued: Bool = false,
         now: Moment
     ) -> Refusal? {
         precondition(
             place < self.queues.count && self.queues[place] != nil,
             "a request came for place \(place), which is not open"
         )
-        if self.isDraining {
+        if self.isDraining, !isContinued {
             self.queues[place]!.statistics.refusals.draining &+= 1
             return .draining
         }
-        if let refusal = self.fullness(place, byteCount: byteCount) {
+        if !isContinued, let refusal = self.fullness(place, byteCount: byteCount) {
             self.queues[place]!.statistics.refusals.full &+= 1
             return refusal
         }
@@ -48,7 +50,7 @@ extension Scheduler {
             deadline: deadline,
             now: now
         )
-        if let lateness {
+        if let lateness, !isContinued {
             self.queues[place]!.statistics.refusals.late &+= 1
             return lateness
         }

@@ -14,6 +14,11 @@ extension Worker {
         // The first may have come in this very turn.
         self.submitArrivals()
         if let job = self.underWay(key.requestID, of: client) {
+            // What there was of a stream is not sent again: it begins anew.
+            guard job.stream == nil else {
+                self.endStream(job, ErrorReply(.cancelled, "the request came again"))
+                return false
+            }
             self.attach(key.peer, to: job)
             return true
         }
@@ -61,6 +66,7 @@ extension Worker {
     /// A request is no longer under way.
     func end(_ job: Job) {
         Self.remove([job], from: &self.underWay, &self.table)
+        if job.stream != nil, self.streams[job.key] === job { self.streams[job.key] = nil }
         if job.isItsTurn { self.leave(job) }
         self.closeRetired()
     }
@@ -165,6 +171,10 @@ extension Worker {
         }
         // A request that runs, or was answered a moment ago, gets its RESULT: a race that the
         // client expects.
+        if let job = self.streams[key] {
+            self.endStream(job, ErrorReply(.cancelled, "the stream was cancelled"))
+            return
+        }
         guard let job = self.pool.cancel(key) ?? self.takeWaiting(where: { $0.key == key }).first
         else { return }
         self.share(job, with: [])
@@ -188,7 +198,9 @@ extension Worker {
         if self.sharedCount > 0 {
             for job in self.underWay where job.isShared(by: peer) { self.detach(peer, from: job) }
         }
-        for job in self.takeWaiting(where: { $0.peer == peer }) + self.pool.cancelAll(of: peer) {
+        let parked = self.streams.values.filter { $0.peer == peer && $0.stream?.isParked == true }
+        let waiting = self.takeWaiting { $0.peer == peer }
+        for job in parked + waiting + self.pool.cancelAll(of: peer) {
             self.share(job, with: [])
             self.end(job)
         }
@@ -201,7 +213,11 @@ extension Worker {
         self.end(job)
         for peer in peers {
             let key = RequestKey(peer: peer, requestID: job.requestID)
-            self.fail(key, error, isRetryable: isRetryable)
+            if job.isUntouched {
+                self.fail(key, error, isRetryable: isRetryable)
+            } else {
+                self.answer(key, error, flags: [])
+            }
         }
     }
 
@@ -214,6 +230,9 @@ extension Worker {
                 let detail = "the worker shuts down before the request's turn"
                 self.drop(job, ErrorReply(.draining, detail), isRetryable: true)
             }
+        }
+        for job in Array(self.streams.values) {
+            self.endStream(job, ErrorReply(.draining, "the worker shuts down amid the stream"))
         }
     }
 }

@@ -45,6 +45,8 @@ extension Worker {
             guard self.accept(frame.header, from: peer, now: now) else { return }
             if frame.header.type == .infer {
                 try self.infer(frame, first: first, rest, from: peer, now: now)
+            } else if frame.header.type == .input {
+                try self.ignoreInput(frame, first: first, rest)
             } else {
                 try self.control(frame, from: peer)
             }
@@ -96,6 +98,21 @@ extension Worker {
         self.abandon(peer)
     }
 
+    /// Of a stream that was refused. It had no credit for inputs, only to say that none come.
+    private func ignoreInput(
+        _ frame: FrameView,
+        first: ReceivedFrame,
+        _ rest: [ReceivedFrame]
+    ) throws(WireError) {
+        let payload = ReceivedPayload(
+            frame: TensorStorage(first.bytes, owner: first),
+            inlineOffset: frame.inlineOffset,
+            frames: rest.map { TensorStorage($0.bytes, owner: $0) }
+        )
+        let input = try InferInput(frame, payload: payload)
+        guard input.isLast, input.inputs.isEmpty else { throw WireError(.badValue) }
+    }
+
     private func control(_ frame: FrameView, from peer: PeerID) throws(WireError) {
         let requestID = frame.header.requestID
         switch frame.header.type {
@@ -113,8 +130,9 @@ extension Worker {
             self.submitArrivals()
             self.cancel(requestID, peer)
         case .credit:
-            // Of a stream that was refused.
-            _ = try Credit(frame)
+            let credit = try Credit(frame)
+            self.submitArrivals()
+            self.grant(credit, RequestKey(peer: peer, requestID: requestID))
         case .goAway:
             _ = try GoAway(frame)
             // What came before it in this very turn is refused first.
@@ -202,14 +220,20 @@ extension Worker {
         let byteCount = frames.reduce(frame.inlineBytes) { $0 + $1.byteCount }
         var place = self.table.place(of: view.model, version: view.version, label: view.label)
         var sequence: SequencePlace?
+        var stream: JobStream?
         if let extended = view.extended {
             sequence = self.sequence(extended, view, client, byteCount)
             // Its state is where it began, whatever leads there now.
             place = sequence.flatMap { self.place(of: $0.key, model: view.model) } ?? place
+            // Which of two is meant nobody could tell.
+            guard extended.itemCredit == 0 || self.streams[key] == nil else {
+                throw WireError(.badValue)
+            }
             if let problem = self.problem(with: extended, place: place) {
                 self.fail(key, problem)
                 return
             }
+            if extended.itemCredit > 0 { stream = JobStream(credit: extended.itemCredit) }
         }
         guard let modelIndex = place else {
             let error = self.unknownModel(view.model, version: view.version, label: view.label)
@@ -241,8 +265,10 @@ extension Worker {
                 deadline: now + budget,
                 priority: view.priority,
                 isIdempotent: frame.header.flags.contains(.idempotent),
-                sequence: sequence
+                sequence: sequence,
+                stream: stream
             )
+            if stream != nil { self.streams[key] = job }
             if let sequence {
                 self.enter(job, sequence, now: now)
             } else {
@@ -273,8 +299,8 @@ extension Worker {
 
     /// Why what the extension asks for cannot be had from the model of that place.
     private func problem(with extended: InferExtension, place: Int?) -> ErrorReply? {
-        if extended.itemCredit > 0 {
-            return ErrorReply(.invalidInput, "this worker gives no streams: ask without")
+        if extended.isOpen {
+            return ErrorReply(.invalidInput, "this worker takes all inputs with the request")
         }
         guard extended.sequence != 0 else { return nil }
         guard let place else {
@@ -503,8 +529,13 @@ extension Worker {
         var start = 0
         while start < jobs.count {
             var end = start + 1
+            if let stream = jobs[start].stream {
+                self.advance(jobs[start], stream)
+                start = end
+                continue
+            }
             while end < jobs.count, end - start < WireLimits.bundleMax,
-                jobs[end].peer == jobs[start].peer
+                jobs[end].peer == jobs[start].peer, jobs[end].stream == nil
             {
                 end += 1
             }
@@ -525,7 +556,7 @@ extension Worker {
         var outcome = Socket.SendOutcome.sent
         for (position, job) in zip(jobs.indices, jobs) {
             guard outcome == .sent, var reply = job.takeReply() else { break }
-            self.clientLinks.values[index].giveBackCredit()
+            if !job.isItem { self.clientLinks.values[index].giveBackCredit() }
             let sequence = self.clientLinks.values[index].nextSequence()
             reply.withUnsafeMutableBytes { bytes in
                 guard let base = bytes.baseAddress else { return }

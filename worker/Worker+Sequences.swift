@@ -47,6 +47,7 @@ extension Worker {
             }
         case .waits: self.begin([(job, sequence.byteCount)])
         case .refused(let refusal):
+            if job.stream != nil { self.streams[job.key] = nil }
             let (error, isRetryable) = Self.reply(to: refusal)
             self.fail(job.key, error, isRetryable: isRetryable)
         }
@@ -65,6 +66,7 @@ extension Worker {
         guard let (next, state) = turn.next, let place = next.sequence else { return }
         next.goOn(from: state)
         next.isItsTurn = true
+        next.isContinued = next.stream == nil
         if place.isFarewell {
             self.bidFarewell(next, now: now)
         } else {
@@ -73,6 +75,10 @@ extension Worker {
     }
 
     private func bidFarewell(_ job: Job, now: Moment) {
+        if let stream = job.stream {
+            self.complete(job, stream)
+            return
+        }
         job.completeFarewell(now: now, load: self.underWay.count - 1, sender: self.instance)
         let peer = job.peer
         self.answer([job][...], to: peer)

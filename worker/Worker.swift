@@ -5,7 +5,7 @@ package import ZeroMQ
 /// clients connect to, of a ``Heartbeater`` for each broker, and of the ``ExecutorPool``.
 ///
 /// It runs on the reactor's thread. Files by topic: `Worker+Requests` takes requests and answers
-/// them, `Worker+Repeats` knows them again, `Worker+Sequences` keeps their states, `Worker+Presence` talks to the brokers.
+/// them, `Worker+Repeats` knows them again, `Worker+Sequences` keeps their states, `Worker+Streams` gives many results, `Worker+Presence` talks to the brokers.
 package actor Worker {
     /// What a worker's program may want to tell people.
     package enum Event: Hashable, Sendable {
@@ -73,6 +73,10 @@ package actor Worker {
     var sequencesDeadline = Moment.never
     /// When to look whether executions stand still; never if none could.
     var progressCheck = Moment.never
+    /// The requests under way that are answered by many results.
+    var streams: [RequestKey: Job] = [:]
+    /// When to look for streams whose clients take nothing more; never if none waits for that.
+    var streamsDeadline = Moment.never
     private var draining: CheckedContinuation<Void, Never>?
     private var drainDeadline = Moment.never
     /// When what still waits while we drain is sent elsewhere.
@@ -276,6 +280,7 @@ package actor Worker {
         self.clientLinks = [:]
         self.underWay = []
         self.sequences = [:]
+        self.streams = [:]
     }
 
     /// Ends ``drain()`` once nothing is left to be answered, or the time is up.
@@ -306,7 +311,7 @@ package actor Worker {
     /// client has not read when the connection ends. A client's GOAWAY says that it has everything.
     private func isDrained(_ now: Moment) -> Bool {
         guard self.socket != nil, now < self.drainDeadline else { return true }
-        guard self.pool.isIdle else {
+        guard self.pool.isIdle, self.streams.isEmpty else {
             self.goAwayDeadline = .never
             return false
         }
@@ -407,6 +412,7 @@ extension Worker: SocketHandler, TimerHandler {
             worker.beat(now: now)
             if now >= worker.progressCheck { worker.checkProgress(now: now) }
             worker.replies.sweep(now: now)
+            if now >= worker.streamsDeadline { worker.sweepStreams(now: now) }
             if now >= worker.sequencesDeadline { worker.sweepSequences(now: now) }
             if now >= worker.giveUpDeadline {
                 worker.giveUpDeadline = .never
@@ -425,7 +431,7 @@ extension Worker: SocketHandler, TimerHandler {
         let isWaiting = self.now < self.goAwayDeadline
         let drained = isWaiting ? min(self.goAwayDeadline, self.drainDeadline) : self.drainDeadline
         let ours = min(drained, self.giveUpDeadline, self.progressCheck, self.replies.deadline)
-        let next = min(deadline, ours, self.sequencesDeadline)
+        let next = min(deadline, ours, self.sequencesDeadline, self.streamsDeadline)
         self.reactor.setTimer(timer, at: next.nanoseconds)
     }
 }

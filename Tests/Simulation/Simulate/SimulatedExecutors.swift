@@ -74,6 +74,7 @@ final class SimulatedExecutors: Executors, @unchecked Sendable {
                 priority: job.priority,
                 byteCount: byteCount,
                 deadline: job.deadline,
+                isContinued: job.isContinued,
                 now: self.now
             )
             if let refusal { refused.append((job, refusal)) }
