@@ -61,7 +61,7 @@ package final class Job: @unchecked Sendable {
     /// It is its turn in its sequence: it is executed, or soon will be.
     var isItsTurn = false
     /// It was accepted before: the scheduler takes it, whatever waits already.
-    var isContinued = false
+    package var isContinued = false
 
     // Of the thread that has the job.
 
