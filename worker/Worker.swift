@@ -5,7 +5,8 @@ package import ZeroMQ
 /// clients connect to, of a ``Heartbeater`` for each broker, and of the ``ExecutorPool``.
 ///
 /// It runs on the reactor's thread. Files by topic: `Worker+Requests` takes requests and answers
-/// them, `Worker+Repeats` knows them again, `Worker+Sequences` keeps their states, `Worker+Streams` gives many results, `Worker+Presence` talks to the brokers.
+/// them, `Worker+Repeats` knows them again, `Worker+Sequences` keeps their states, `Worker+Streams`
+/// gives many results, `Worker+Presence` talks to the brokers.
 package actor Worker {
     /// What a worker's program may want to tell people.
     package enum Event: Hashable, Sendable {
