@@ -22,6 +22,29 @@ package final class Reactor: @unchecked Sendable {
         /// A job of a task that prefers to run here.
         case task(UnownedJob)
         case work(any ReactorWork)
+
+        var isWork: Bool {
+            if case .work = self { true } else { false }
+        }
+    }
+
+    /// What other threads want done.
+    private struct Inbox {
+        var jobs: [Job] = []
+        private var isClosed = false
+
+        mutating func append(_ job: Job) {
+            if self.isClosed, job.isWork { return }
+            self.jobs.append(job)
+        }
+
+        /// Nobody will do it any more: what it refers to, perhaps this reactor, is not kept for it.
+        mutating func close() -> [Job] {
+            self.isClosed = true
+            let dropped = self.jobs.filter(\.isWork)
+            self.jobs.removeAll(where: \.isWork)
+            return dropped
+        }
     }
 
     /// A socket's place in the loop.
@@ -39,7 +62,7 @@ package final class Reactor: @unchecked Sendable {
     let context: Context
     private let epoll: Int32
     private let wakeDescriptor: Int32
-    private let inbox = Mutex<[Job]>([])
+    private let inbox = Mutex(Inbox())
     private let isSleeping = Atomic<Bool>(false)
     private let isStopping = Atomic<Bool>(false)
     private let threadID = Atomic<UInt>(0)
@@ -116,7 +139,8 @@ package final class Reactor: @unchecked Sendable {
     /// Has `body` run on the reactor's thread.
     package func post(_ body: @escaping @Sendable () -> Void) { self.post(ClosureWork(body)) }
 
-    /// Ends the loop once the jobs posted so far have run, and frees the context.
+    /// Ends the loop once the jobs posted so far have run, and frees the context. Work that is posted
+    /// later is dropped.
     ///
     /// Every socket must have been closed. Must not be called on the reactor's thread.
     package func stop() {
@@ -285,7 +309,7 @@ extension Reactor {
             }
             guard self.ownJobs.isEmpty, self.dirty.isEmpty, self.flushes.isEmpty else { continue }
             self.isSleeping.store(true, ordering: .sequentiallyConsistent)
-            if !self.inbox.withLock({ $0.isEmpty }) {
+            if !self.inbox.withLock({ $0.jobs.isEmpty }) {
                 self.isSleeping.store(false, ordering: .relaxed)
                 continue
             }
@@ -294,6 +318,8 @@ extension Reactor {
             busyTurns = 0
             self.isSleeping.store(false, ordering: .relaxed)
         }
+        // Let go outside of the lock.
+        _ = self.inbox.withLock { $0.close() }
         let owners = self.slots.compactMap { $0.map { "\(type(of: $0.handler))" } }
         precondition(
             owners.isEmpty,
@@ -304,7 +330,7 @@ extension Reactor {
     private func runJobs() {
         var batch: [Job] = []
         swap(&batch, &self.jobs)
-        self.inbox.withLock { swap(&$0, &batch) }
+        self.inbox.withLock { swap(&$0.jobs, &batch) }
         self.run(batch)
         batch.removeAll(keepingCapacity: true)
         // What these jobs posted from this thread runs in this turn too, once: a job that posts

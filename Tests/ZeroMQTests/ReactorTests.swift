@@ -214,6 +214,21 @@ struct ReactorTests {
         reactor.stop()
     }
 
+    @Test("what is posted to a stopped reactor is let go")
+    func releaseAfterStop() throws {
+        final class Owner: Sendable {
+            let reactor: Reactor
+            init() throws { self.reactor = try Reactor() }
+        }
+        var owner: Owner? = try Owner()
+        weak let kept = owner
+        owner?.reactor.stop()
+        // It would keep the reactor, which would keep it.
+        owner?.reactor.post { [owner] in withExtendedLifetime(owner) {} }
+        owner = nil
+        #expect(kept == nil)
+    }
+
     @Test("posting to a stopped reactor touches no descriptor that is another's by now")
     func postAfterStop() async throws {
         let reactor = try Reactor()
