@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Synchronization
 
 /// A model repository that goes with the test that made it.
 package final class ModelDirectory: Sendable {
@@ -32,6 +33,30 @@ package final class ModelDirectory: Sendable {
         }
         fwrite(bytes, 1, bytes.count, file)
         fclose(file)
+    }
+
+    /// Writes files one after the other with pauses of 100 ms, on a thread that no other test keeps
+    /// waiting, and goes on with `body` until all are written.
+    package func writeSlowly(
+        _ files: [(name: String, text: String)],
+        while body: () async throws -> Void
+    ) async throws {
+        let isDone = SharedFlag()
+        let thread = TestThread.start { [self] in
+            for file in files {
+                self.write(file.name, file.text)
+                usleep(100_000)
+            }
+            isDone.set()
+        }
+        defer { pthread_join(thread, nil) }
+        while !isDone.isSet { try await body() }
+    }
+
+    private final class SharedFlag: Sendable {
+        private let flag = Atomic(false)
+        var isSet: Bool { self.flag.load(ordering: .acquiring) }
+        func set() { self.flag.store(true, ordering: .releasing) }
     }
 
     /// Copies a file into the repository and makes the directories above it.

@@ -86,7 +86,7 @@ struct RepositoryTests {
         self.directory.write("m/1/model.onnx", "1")
         let problems = Mutex<[String]>([])
         try await InProcessFleet.with { fleet in
-            try await fleet.addWorker("w", supply: self.supply(settle: .seconds(2))) { event in
+            try await fleet.addWorker("w", supply: self.supply(settle: .seconds(4))) { event in
                 if case .repositoryProblem(let text) = event {
                     problems.withLock { $0.append(text) }
                 }
@@ -94,13 +94,13 @@ struct RepositoryTests {
             let client = try fleet.client()
             self.directory.makeDirectory("m/2")
             // Parts that are broken for themselves, in steps shorter than the settle time.
-            for number in 0..<30 {
-                self.directory.write("m/2/part\(number)", "x")
-                self.directory.write("m/2/model.onnx", String(repeating: "x", count: number + 1))
-                try await Task.sleep(for: .milliseconds(100))
-                #expect(try await self.ask(client) == (101, 1))
+            let parts = (1...50).map {
+                (name: "m/2/model.onnx", text: String(repeating: "x", count: $0))
             }
-            self.directory.write("m/2/model.onnx", "2")
+            try await self.directory.writeSlowly(parts + [("m/2/model.onnx", "2")]) {
+                #expect(try await self.ask(client) == (101, 1))
+                try await Task.sleep(for: .milliseconds(50))
+            }
             try await eventually("version 2 answers") { try await self.ask(client) == (102, 2) }
             #expect(problems.withLock { $0 } == [])
         }
