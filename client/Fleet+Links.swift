@@ -380,30 +380,8 @@ extension Fleet {
             let credit = try Credit(frame)
             try self.handle(credit, requestID: frame.header.requestID, from: place)
         case .error: self.handle(try ErrorReply(frame), frame.header, from: place, now: now)
-        case .description:
-            self.answered(place)
-            self.trust(place, now: now)
-            let description = try Description(frame)
-            guard let call = self.call(frame.header.requestID), call.leg(at: place) != nil else {
-                return
-            }
-            self.end(call, .description(description.model))
-        case .modelStates:
-            self.answered(place)
-            self.trust(place, now: now)
-            let states = try ModelStates(frame)
-            guard let call = self.call(frame.header.requestID), call.leg(at: place) != nil else {
-                return
-            }
-            self.end(call, .states(states))
-        case .modelStatistics:
-            self.answered(place)
-            self.trust(place, now: now)
-            let statistics = try ModelStatisticsReply(frame)
-            guard let call = self.call(frame.header.requestID), call.leg(at: place) != nil else {
-                return
-            }
-            self.end(call, .statistics(statistics))
+        case .description, .modelStates, .modelStatistics:
+            try self.told(frame, by: place, now: now)
         case .helloOK: self.greeted(try HelloOK(frame), by: place, now: now)
         case .goAway:
             let reason = try GoAway(frame).reason
@@ -418,6 +396,22 @@ extension Fleet {
             .statistics, .infer, .input, .cancel, .ping:
             throw WireError(.badType)
         }
+    }
+
+    /// A worker has answered a question about its models.
+    private func told(_ frame: FrameView, by place: Place, now: Moment) throws(WireError) {
+        self.answered(place)
+        self.trust(place, now: now)
+        let answer: Call.Answer
+        switch frame.header.type {
+        case .modelStates: answer = .states(try ModelStates(frame))
+        case .modelStatistics: answer = .statistics(try ModelStatisticsReply(frame))
+        default: answer = .description(try Description(frame).model)
+        }
+        guard let call = self.call(frame.header.requestID), call.leg(at: place) != nil else {
+            return
+        }
+        self.end(call, answer)
     }
 
     private static func payload(
