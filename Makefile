@@ -17,8 +17,8 @@ release := .build/release
 programs := $(addprefix $(release)/,roost roost-broker roost-worker)
 sources := Package.swift $(shell find Sources broker worker client -name '*.swift' -o -name '*.h')
 
-# Targets whose tests wait for sockets, timers and processes. Each has a run of its own, with few at
-# once: tests that only compute would keep them from the two threads that Swift has on two cores.
+# Targets with tests that wait for sockets, timers and processes: `.ci/waiting-suites` says which.
+# Those of each target have a run of their own, with few at once; all that compute come last.
 timed := ZeroMQTests RoostBrokerTests RoostWorkerTests RoostClientTests RoostTestKitTests FleetTests
 
 simulator := .build-simulate/release/roost-simulate
@@ -54,10 +54,11 @@ test: setup engines $(simulator) ## run all tests
 	@swift build --build-tests
 	@swift test --skip-build --filter FaultTests
 	@for target in $(timed); do \
-	    swift test --skip-build --filter "^$$target\." --skip FaultTests \
+	    swift test --skip-build --filter "$$(.ci/waiting-suites $$target)" --skip FaultTests \
 	        --experimental-maximum-parallelization-width 4; \
 	done
-	@SEEDS=$(SEEDS) swift test --skip-build $(foreach target,$(timed),--skip "^$(target)\.")
+	@SEEDS=$(SEEDS) swift test --skip-build --skip FaultTests \
+	    --skip "$$(.ci/waiting-suites $(timed))"
 
 $(simulator): $(simulated)
 	@echo "building roost-simulate"

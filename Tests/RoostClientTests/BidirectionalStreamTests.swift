@@ -129,7 +129,7 @@ struct BidirectionalStreamTests {
             let stream = self.open(client)
             let request = try await workers[0].next()
             await workers[0].grant(1, request)
-            let values = (0..<(5 << 18)).map { Float($0) }
+            let values = [Float].numbered(5 << 18)
             try await stream.send(["x": Tensor(values, shape: [values.count])])
             let received = try await workers[0].next(.input)
             #expect(received.rest.count == 5)

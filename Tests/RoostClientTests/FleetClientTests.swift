@@ -156,7 +156,7 @@ struct FleetClientTests {
         try await InProcessFleet.with { fleet in
             try await fleet.addWorker("a")
             let client = try fleet.client()
-            let values = (0..<count).map { Float($0) }
+            let values = [Float].numbered(count)
             for _ in 0..<3 {
                 let result = try await client.infer(
                     model: "identity",

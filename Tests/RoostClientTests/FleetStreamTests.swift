@@ -94,7 +94,7 @@ struct FleetStreamTests {
             #expect(empty.summary?.items == 0)
             let large = self.start(client)
             let request = try await workers[0].next()
-            let values = (0..<(5 << 18)).map { Float($0) }
+            let values = [Float].numbered(5 << 18)
             await workers[0].item(0, of: request, Tensor(values, shape: [values.count]))
             await workers[0].end(request, items: 1)
             for try await item in large { #expect(item.outputs["y"]?.elements() == values) }
@@ -203,7 +203,7 @@ struct FleetStreamTests {
     @Test("a deadline bounds the whole stream; what came before is read first")
     func deadline() async throws {
         try await self.with(["a"]) { client, workers in
-            let stream = self.start(client, timeout: .milliseconds(300))
+            let stream = self.start(client, timeout: .seconds(2))
             let request = try await workers[0].next()
             for index in 0..<2 { await workers[0].item(index, of: request) }
             _ = try await workers[0].next(.cancel)

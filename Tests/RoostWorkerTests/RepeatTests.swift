@@ -151,7 +151,7 @@ struct RepeatTests {
     func large() async throws {
         try await WorkerScene.with { scene, peers in
             _ = try await scene.greeted(peers[0])
-            let values = (0..<600_000).map { Float($0) }
+            let values = [Float].numbered(600_000)
             var request = InferRequest(
                 model: "identity",
                 inputs: ["x": Tensor(values, shape: [values.count])]

@@ -257,7 +257,7 @@ struct WorkerTests {
     func large(count: Int) async throws {
         try await self.withWorker { scene, peers in
             _ = try await scene.greeted(peers[0])
-            let values = (0..<count).map { Float($0) }
+            let values = [Float].numbered(count)
             await peers[0].send(self.request(values), .infer, requestID: 1)
             let received = try await peers[0].next()
             let bytes = count * 4
