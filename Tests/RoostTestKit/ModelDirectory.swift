@@ -71,6 +71,13 @@ package final class ModelDirectory: Sendable {
         self.write(name, bytes)
     }
 
+    /// Takes a file or directory from another one in one step: nobody sees half of it.
+    package func take(_ name: String, from other: ModelDirectory) {
+        if Glibc.rename("\(other.path)/\(name)", "\(self.path)/\(name)") != 0 {
+            fatalError("cannot take \(name): \(errno)")
+        }
+    }
+
     /// Renames in one step.
     package func rename(_ from: String, to name: String) {
         if Glibc.rename("\(self.path)/\(from)", "\(self.path)/\(name)") != 0 {

@@ -81,14 +81,14 @@ struct ExecutorPoolTests {
             return inputs
         }
         let pool = try scene.pool(executors: executors, models: [model])
-        let jobs = (1...5_000).map { self.job(UInt64($0), of: model) }
+        let jobs = (1...2_000).map { self.job(UInt64($0), of: model) }
         for start in stride(from: 0, to: jobs.count, by: 7) {
             #expect(pool.submit(Array(jobs[start..<min(start + 7, jobs.count)])).isEmpty)
         }
         try await eventually("all have finished") { scene.finishedCount == jobs.count }
         pool.stop()
         #expect(executed.load(ordering: .relaxed) == jobs.count)
-        #expect(scene.finished.withLock { $0.sorted() } == (1...5_000).map(UInt64.init))
+        #expect(scene.finished.withLock { $0.sorted() } == (1...2_000).map(UInt64.init))
         #expect(scene.failed.withLock { $0 }.isEmpty)
     }
 
