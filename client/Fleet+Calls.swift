@@ -39,7 +39,7 @@ extension Fleet {
         if self.configuration.hedging != nil { self.hedgeBudget.request(now: now) }
         let target = self.target(of: call)
         if self.configuration.throttles, let target,
-            !target.throttle.admits(now: now, lot: { Self.jitter })
+            !target.throttle.admits(timeLeft: call.deadline - now, now: now, lot: { Self.jitter })
         {
             self.end(call, .failure(Self.throttled(call)))
             return

@@ -520,13 +520,17 @@ extension Fleet {
             self.backOff(place, for: error.backoff, now: now)
         default: self.passed(place)
         }
-        guard let call = self.call(header.requestID), call.leg(at: place) != nil else { return }
+        guard let call = self.call(header.requestID), let (leg, _) = call.leg(at: place) else {
+            return
+        }
         self.releaseInputs(of: call, at: place)
         if self.configuration.throttles, let target = self.target(of: call) {
-            if error.code == .overloaded {
-                target.throttle.refused(now: now)
-            } else {
-                target.throttle.accepted(now: now)
+            switch error.code {
+            case .overloaded: target.throttle.refused(timeLeft: nil, now: now)
+            // Another worker could have taken it: it was not its time alone that was too short.
+            case .deadlineExceeded where notExecuted && header.flags.contains(.retryable):
+                target.throttle.refused(timeLeft: call.deadline - leg.sent, now: now)
+            default: target.throttle.accepted(now: now)
             }
         }
         let outcome: RetryPolicy.Outcome

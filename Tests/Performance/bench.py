@@ -304,17 +304,24 @@ class Bench:
         rows, seconds = str(OVERLOAD_ROWS), str(self.seconds)
         children, broker = self.fleet_of_one(MODELS)
         program = self.program("roost-bench")
-        capacities, outcomes = [], []
+        capacities, outcomes = [], {"all": [], "throttled": []}
         for turn in range(self.rounds):
             self.progress(f"round {turn + 1} of {self.rounds}: capacity")
             capacity = self.call([program, "closed", broker, "digits", "64", seconds, rows])[0]
-            self.progress(f"round {turn + 1} of {self.rounds}: overload")
-            rate, deadline = str(OVERLOAD * capacity), str(OVERLOAD_DEADLINE)
-            command = [program, "open", broker, "digits", rate, seconds, deadline, rows]
             capacities.append(capacity)
-            outcomes.append(json.loads(self.output(command, CALLER)))
+            rate, deadline = str(OVERLOAD * capacity), str(OVERLOAD_DEADLINE)
+            for clients in outcomes:
+                self.progress(f"round {turn + 1} of {self.rounds}: overload, {clients}")
+                command = [program, "open", broker, "digits", rate, seconds, deadline, rows, clients]
+                outcomes[clients].append(json.loads(self.output(command, CALLER)))
         for child in children:
             self.stop(child)
+        titles = {"all": "clients that send all", "throttled": "clients as they are"}
+        for clients, title in titles.items():
+            self.overloaded(outcomes[clients], capacities, title)
+
+    def overloaded(self, outcomes, capacities, title):
+        """What became of the requests of one kind of clients, round by round."""
 
         def median(key):
             return statistics.median(outcome[key] for outcome in outcomes)
@@ -322,20 +329,21 @@ class Bench:
         goodput = [outcome["answered"] / self.seconds for outcome in outcomes]
         ratio = statistics.median(a / b for a, b in zip(goodput, capacities))
         self.row(
-            f"{OVERLOAD}x overload, answers in time",
+            f"{OVERLOAD}x overload, {title}",
             statistics.median(goodput), statistics.median(capacities), ratio, 0.9, 0.97, False, "/s",
         )
         refused = sum(outcome["refused"] for outcome in outcomes)
         # Nothing refused is no quick refusal.
         slowest = median("refused_p99_us") / 1e3 if refused else float("inf")
-        self.row(f"{OVERLOAD}x overload, refusals, p99", slowest, None, None, 5, 2, True, "ms")
-        table = [(f"digits, {rows} rows a request, medians", "", "p50", "p99")]
-        for key in ("offered", "answered", "refused", "late", "failed"):
+        self.row("  their refusals, p99", slowest, None, None, 5, 2, True, "ms")
+        table = [(f"digits, {OVERLOAD_ROWS} rows a request; {title}", "", "p50", "p99")]
+        for key in ("offered", "answered", "refused", "turned_away", "late", "failed"):
             spread = [
                 f"{median(f'{key}_{share}_us') / 1e3:.2f} ms" if f"{key}_p50_us" in outcomes[0] else ""
                 for share in ("p50", "p99")
             ]
-            table.append((key, f"{median(key) / self.seconds:,.0f} /s", *spread))
+            name = key.replace("turned_away", "turned away by the client")
+            table.append((name, f"{median(key) / self.seconds:,.0f} /s", *spread))
         lag = f"{median('lag_p99_us') / 1e3:.2f} ms"
         table.append(("sent later than due", "", "", lag))
         self.tables.append(self.lines(table))

@@ -97,6 +97,43 @@ struct FleetRetryTests {
         }
     }
 
+    @Test("what has as little time as most that are refused for it is not sent; what has more is")
+    func throttled() async throws {
+        let once: (inout ClientConfiguration) -> Void = { $0.attemptsMax = 1 }
+        try await self.withPair(configure: once) { client, a, b in
+            let refusing = [a, b].map { worker in
+                Task {
+                    while let request = try? await worker.next() {
+                        await worker.fail(
+                            request,
+                            .deadlineExceeded,
+                            flags: [.notExecuted, .retryable]
+                        )
+                    }
+                }
+            }
+            defer { for task in refusing { task.cancel() } }
+            func ask(_ timeout: Duration) async -> InferenceError? {
+                await #expect(throws: InferenceError.self) {
+                    try await client.ask(timeout: timeout)
+                }
+            }
+            // A share of them is sent for ever. The window is a second; these are done in less.
+            var turnedAway = 0
+            for _ in 0..<200 where turnedAway == 0 {
+                let error = await ask(.seconds(20))
+                #expect(error?.notExecuted == true)
+                guard error?.worker == nil else { continue }
+                #expect(error?.code == .overloaded)
+                turnedAway += 1
+            }
+            #expect(turnedAway == 1)
+            let error = await ask(.seconds(30))
+            #expect(error?.code == .deadlineExceeded)
+            #expect(error?.worker != nil)
+        }
+    }
+
     @Test("one that refuses and says for how long is not asked meanwhile, unless all do")
     func backoff() async throws {
         try await self.withPair { client, a, b in

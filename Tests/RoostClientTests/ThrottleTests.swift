@@ -6,6 +6,8 @@ import Testing
 
 @Suite
 struct ThrottleTests {
+    private static let time = Duration.seconds(30)
+
     /// Sends evenly for a while to a fleet that takes all or refuses all, 2 ms later.
     ///
     /// - Returns: the share of the requests that were sent.
@@ -21,7 +23,7 @@ struct ThrottleTests {
         let count = milliseconds * rate / 1_000
         for number in 0..<count {
             let now = start + number * 1_000 / rate
-            let isSent = throttle.admits(now: .milliseconds(now)) {
+            let isSent = throttle.admits(timeLeft: Self.time, now: .milliseconds(now)) {
                 Double.random(in: 0..<1, using: &random)
             }
             guard isSent else { continue }
@@ -29,7 +31,7 @@ struct ThrottleTests {
             if accepts {
                 throttle.accepted(now: .milliseconds(now + 2))
             } else {
-                throttle.refused(now: .milliseconds(now + 2))
+                throttle.refused(timeLeft: nil, now: .milliseconds(now + 2))
             }
         }
         return Double(sent) / Double(count)
@@ -38,18 +40,28 @@ struct ThrottleTests {
     @Test("no burst is throttled, however many requests are under way without an answer")
     func burst() {
         var throttle = Throttle()
-        let sent = (0..<100_000).count { _ in throttle.admits(now: .milliseconds(0), lot: { 0 }) }
+        let sent = (0..<100_000).count { _ in
+            throttle.admits(timeLeft: Self.time, now: .milliseconds(0), lot: { 0 })
+        }
         #expect(sent == 100_000)
     }
 
     @Test("a few refusals say nothing; a full house of them turns most requests away")
     func few() {
         var throttle = Throttle()
-        for _ in 1..<Throttle.endsMin { throttle.refused(now: .milliseconds(0)) }
-        let before = throttle.admits(now: .milliseconds(0), lot: { 0 })
-        throttle.refused(now: .milliseconds(0))
-        let low = throttle.admits(now: .milliseconds(0), lot: { Throttle.probabilityMax - 0.01 })
-        let high = throttle.admits(now: .milliseconds(0), lot: { Throttle.probabilityMax })
+        for _ in 1..<Throttle.endsMin { throttle.refused(timeLeft: nil, now: .milliseconds(0)) }
+        let before = throttle.admits(timeLeft: Self.time, now: .milliseconds(0), lot: { 0 })
+        throttle.refused(timeLeft: nil, now: .milliseconds(0))
+        let low = throttle.admits(
+            timeLeft: Self.time,
+            now: .milliseconds(0),
+            lot: { Throttle.probabilityMax - 0.01 }
+        )
+        let high = throttle.admits(
+            timeLeft: Self.time,
+            now: .milliseconds(0),
+            lot: { Throttle.probabilityMax }
+        )
         #expect(before && !low && high)
     }
 
@@ -58,11 +70,44 @@ struct ThrottleTests {
         var throttle = Throttle()
         for number in 0..<1_000 {
             let now = Moment.milliseconds(Int64(number))
-            let isSent = throttle.admits(now: now, lot: { 0 })
+            let isSent = throttle.admits(timeLeft: Self.time, now: now, lot: { 0 })
             #expect(isSent)
             throttle.accepted(now: now)
-            throttle.refused(now: now)
+            throttle.refused(timeLeft: nil, now: now)
         }
+    }
+
+    @Test("a request with more time than those that were refused for want of it is sent")
+    func times() {
+        var throttle = Throttle()
+        func admits(_ milliseconds: Int64, at now: Int64) -> Bool {
+            throttle.admits(
+                timeLeft: .milliseconds(milliseconds),
+                now: .milliseconds(now),
+                lot: { 0 }
+            )
+        }
+        func refuse(_ milliseconds: Int64?, at now: Int64) {
+            for _ in 0..<Throttle.endsMin {
+                throttle.refused(
+                    timeLeft: milliseconds.map { .milliseconds($0) },
+                    now: .milliseconds(now)
+                )
+            }
+        }
+        refuse(100, at: 0)
+        #expect(!admits(100, at: 1))
+        #expect(admits(101, at: 1))
+        refuse(50, at: 990)
+        #expect(!admits(100, at: 991))
+        // What was long ago says nothing more.
+        refuse(50, at: 1_500)
+        refuse(50, at: 2_600)
+        #expect(!admits(50, at: 2_600))
+        #expect(admits(51, at: 2_600))
+        // Who takes nothing at all takes nothing that has time either.
+        refuse(nil, at: 2_600)
+        #expect(!admits(1_000_000, at: 2_600))
     }
 
     @Test(

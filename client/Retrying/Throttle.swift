@@ -9,9 +9,17 @@ internal import RoostWire
 /// bounded, so that a fleet that has recovered is used again within 2 s: what is turned away here in
 /// that time counts too, so it takes longer than the window. What is under way counts for nothing:
 /// a burst of requests is no refusal.
+///
+/// Workers also refuse for load what has too little time left to wait behind it. A request that has
+/// more time than any of those had is sent.
 struct Throttle: Sendable {
     /// Attempts that have ended, and those that were not refused for load.
-    private var counts = SlidingCounts(window: .seconds(1), buckets: 8)
+    private var counts = SlidingCounts(window: Self.window, buckets: 8)
+    /// The longest time that a refused request had, in this window's length and in the one before.
+    private var refusedTimes: (new: Duration, old: Duration) = (.zero, .zero)
+    private var timesEnd = Moment(nanoseconds: 0)
+
+    private static let window = Duration.seconds(1)
 
     private static let multiplier = 2
     static let probabilityMax = 0.8
@@ -22,12 +30,15 @@ struct Throttle: Sendable {
 
     /// A request comes.
     ///
-    /// - Parameter lot: drawn evenly from 0..<1 if the throttle asks for one.
+    /// - Parameters:
+    ///   - timeLeft: until its deadline.
+    ///   - lot: drawn evenly from 0..<1 if the throttle asks for one.
     /// - Returns: whether it may be sent.
-    mutating func admits(now: Moment, lot: () -> Double) -> Bool {
+    mutating func admits(timeLeft: Duration, now: Moment, lot: () -> Double) -> Bool {
         self.counts.advance(to: now)
         let excess = self.counts.first - Self.multiplier * self.counts.second
         guard excess > 0, self.counts.first >= Self.endsMin else { return true }
+        guard timeLeft <= max(self.refusedTimes.new, self.refusedTimes.old) else { return true }
         let probability = Double(excess) / Double(self.counts.first + 1)
         guard lot() < min(probability, Self.probabilityMax) else { return true }
         self.counts.add(first: 1, now: now)
@@ -35,7 +46,20 @@ struct Throttle: Sendable {
     }
 
     /// A worker refused a request for load.
-    mutating func refused(now: Moment) { self.counts.add(first: 1, now: now) }
+    ///
+    /// - Parameter timeLeft: what the request had when it was sent, if that was too little for the
+    ///   worker; `nil` if the worker takes no request at all.
+    mutating func refused(timeLeft: Duration?, now: Moment) {
+        self.counts.add(first: 1, now: now)
+        if now >= self.timesEnd {
+            let isLongAgo = now - self.timesEnd >= Self.window
+            self.refusedTimes = (.zero, old: isLongAgo ? .zero : self.refusedTimes.new)
+            self.timesEnd = now + Self.window
+        }
+        self.refusedTimes.new = max(self.refusedTimes.new, timeLeft ?? Self.forever)
+    }
+
+    private static let forever = Duration.nanoseconds(Int64.max)
 
     /// A request came to another end.
     mutating func accepted(now: Moment) { self.counts.add(first: 1, second: 1, now: now) }

@@ -28,15 +28,20 @@ extension Bench {
         await client.close()
     }
 
-    /// Open loop with a deadline for each request.
+    /// Open loop with a deadline for each request, of clients that send all of them or of clients as
+    /// they are, which turn requests away that the worker would refuse.
     static func open(_ arguments: [String]) async throws {
-        guard arguments.count >= 7, let rate = Double(arguments[3]),
+        guard arguments.count >= 8, ["all", "throttled"].contains(arguments[7]),
+            let rate = Double(arguments[3]),
             let seconds = Double(arguments[4]), let timeout = Double(arguments[5]),
             let rows = Int(arguments[6])
-        else { fail("open BROKER MODEL RATE SECONDS TIMEOUT-MS ROWS [NAME=SIZE ...]") }
+        else {
+            fail("open BROKER MODEL RATE SECONDS TIMEOUT-MS ROWS all|throttled [NAME=SIZE ...]")
+        }
         let model = arguments[2]
-        let clients = try await Self.clients(of: arguments[1], model)
-        let inputs = try await Self.inputs(of: model, clients[0], rows, arguments.dropFirst(7))
+        let throttles = arguments[7] == "throttled"
+        let clients = try await Self.clients(of: arguments[1], model, throttles: throttles)
+        let inputs = try await Self.inputs(of: model, clients[0], rows, arguments.dropFirst(8))
         let loop = OpenLoop(
             clients,
             model: model,
@@ -107,11 +112,16 @@ extension Bench {
         for client in clients { await client.close() }
     }
 
-    /// Clients that send everything and send it once: what is refused is to be seen here.
-    private static func clients(of broker: String, _ model: String) async throws -> [FleetClient] {
+    /// Clients that send nothing twice, and everything once unless they throttle: what is refused is
+    /// to be seen here.
+    private static func clients(
+        of broker: String,
+        _ model: String,
+        throttles: Bool = false
+    ) async throws -> [FleetClient] {
         var configuration = ClientConfiguration()
         configuration.attemptsMax = 1
-        configuration.throttles = false
+        configuration.throttles = throttles
         configuration.outlierDetection = nil
         var clients: [FleetClient] = []
         for _ in 0..<Self.openClients {

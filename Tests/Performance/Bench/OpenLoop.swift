@@ -13,6 +13,8 @@ final class OpenLoop: Sendable {
         var answered = Samples()
         /// Those that the worker said it would not execute: at the door, or when their turn came.
         var refused = Samples()
+        /// Those that the client did not send, because the worker refuses most of them.
+        var turnedAway = 0
         /// Those whose deadline passed while the worker had them, or the client for want of one.
         var late = Samples()
         var failed = 0
@@ -24,6 +26,7 @@ final class OpenLoop: Sendable {
             self.offered += other.offered
             self.answered.append(other.answered)
             self.refused.append(other.refused)
+            self.turnedAway += other.turnedAway
             self.late.append(other.late)
             self.failed += other.failed
             self.lag.append(other.lag)
@@ -151,6 +154,8 @@ final class OpenLoop: Sendable {
             let taken = MonotonicClock.now - due
             if error.notExecuted, error.worker != nil {
                 outcome.refused.append(taken)
+            } else if error.notExecuted, error.code == .overloaded {
+                outcome.turnedAway = 1
             } else if error.code == .deadlineExceeded {
                 outcome.late.append(taken)
             } else {
@@ -172,7 +177,8 @@ extension OpenLoop.Outcome {
         let answered = self.answered.quantiles(0.5, 0.99)
         let refused = self.refused.quantiles(0.5, 0.99)
         return "{\"offered\": \(self.offered), \"answered\": \(self.answered.count), "
-            + "\"refused\": \(self.refused.count), \"late\": \(self.late.count), "
+            + "\"refused\": \(self.refused.count), \"turned_away\": \(self.turnedAway), "
+            + "\"late\": \(self.late.count), "
             + "\"failed\": \(self.failed), "
             + "\"answered_p50_us\": \(answered[0]), \"answered_p99_us\": \(answered[1]), "
             + "\"refused_p50_us\": \(refused[0]), \"refused_p99_us\": \(refused[1]), "
