@@ -34,7 +34,7 @@ BATCHED = {
     "minilm": (os.path.join(MADE, "models"), ["seq=32"]),
 }
 PARTS = (
-    "network", "engine", "batching", "overload", "loading", "codec", "broker", "fleet", "start",
+    "network", "engine", "batching", "overload", "loading", "swaps", "codec", "broker", "fleet", "start",
 )
 IN_FLIGHT = (1, 8, 32, 64)
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
@@ -43,6 +43,8 @@ BATCHES = (1, 2, 4, 8, 16, 32, 64)
 OVERLOAD, OVERLOAD_ROWS, OVERLOAD_DEADLINE = 4, 64, 100
 # Requests per second for the small model while the large one is loaded.
 LOADING_RATE = 500
+# How often the encoder's version is replaced, and requests per second meanwhile.
+SWAPS, SWAPS_RATE = 100, 20
 
 
 class Bench:
@@ -88,12 +90,12 @@ class Bench:
         """Runs a calling end; the numbers of the one line it prints."""
         return [float(word) for word in self.output(command, core).split()]
 
-    def output(self, command, core):
+    def output(self, command, core, extra=0):
         done = subprocess.run(
             self.pinned(core, command),
             capture_output=True,
             text=True,
-            timeout=120 + 20 * self.seconds,
+            timeout=120 + 20 * self.seconds + extra,
         )
         if done.returncode != 0:
             sys.exit(f"bench: {' '.join(command)}: {done.stderr.strip()}")
@@ -115,7 +117,7 @@ class Bench:
             sys.exit(f"bench: {path} is missing; `make bench` makes it first")
         return path
 
-    def fleet_of_one(self, models):
+    def fleet_of_one(self, models, flags=()):
         """A broker on the calling end's core and a worker; their processes, and the broker's endpoint."""
         broker, line = self.serve(
             [self.program("roost-broker"), "--listen", "tcp://127.0.0.1:*", "--log-level", "error"],
@@ -123,7 +125,9 @@ class Bench:
         )
         endpoint = line.split()[-1]
         executors = str(len(self.worker_cores.split(",")))
-        worker = self.worker(models, endpoint, ["--executors", executors], self.worker_cores)
+        worker = self.worker(
+            models, endpoint, ["--executors", executors, *flags], self.worker_cores
+        )
         return [worker, broker], endpoint
 
     def worker(self, models, broker, flags=(), core=SERVER):
@@ -393,6 +397,37 @@ class Bench:
         self.tables.append(
             f"the large model was served {after:.2f} s after it was there; alone, the engine loads it in "
             f"{load:.2f} s; {failed} requests to digits failed meanwhile\n"
+        )
+
+    def swaps(self):
+        """A model's version replaced a hundred times under load: what fails, and what memory stays."""
+        models, dimensions = BATCHED["minilm"]
+        model = self.file(models, "minilm")
+        place = os.path.join(MADE, "swaps")
+        shutil.rmtree(place, ignore_errors=True)
+        for version in range(1, SWAPS + 2):
+            parent = os.path.join(place, "models", "minilm") if version == 1 else os.path.join(place, "staged")
+            os.makedirs(os.path.join(parent, str(version)))
+            os.link(model, os.path.join(parent, str(version), "model.onnx"))
+        self.progress(f"{SWAPS} swaps")
+        children, broker = self.fleet_of_one(os.path.join(place, "models"), ["--settle-time", "200ms"])
+        command = [self.program("roost-bench"), "swaps", broker, "minilm", str(SWAPS_RATE), str(SWAPS)]
+        command += [str(children[0].pid), os.path.join(place, "staged")]
+        command += [os.path.join(place, "models", "minilm"), "1", *dimensions]
+        outcome = json.loads(self.output(command, CALLER, extra=SWAPS * 10))
+        for child in children:
+            self.stop(child)
+        shutil.rmtree(place)
+        before, after = outcome["before_bytes"] / 2**20, outcome["after_bytes"] / 2**20
+        self.row(
+            f"memory after {SWAPS} swaps of a model", after, before, after / before, 1.05, 1.02, True, "MiB"
+        )
+        all = outcome["all"]
+        failed = all["offered"] - all["answered"]
+        self.row("  requests that failed meanwhile", failed, None, None, 0, 0, True, "")
+        self.tables.append(
+            f"{SWAPS} swaps of minilm, {outcome['swap_s']:.2f} s each, {SWAPS_RATE} requests/s meanwhile: "
+            f"{all['answered']} answered, p99 {all['answered_p99_us'] / 1e3:.1f} ms\n"
         )
 
     def codec(self):

@@ -114,7 +114,7 @@ extension Bench {
 
     /// Clients that send nothing twice, and everything once unless they throttle: what is refused is
     /// to be seen here.
-    private static func clients(
+    static func clients(
         of broker: String,
         _ model: String,
         throttles: Bool = false
@@ -136,7 +136,7 @@ extension Bench {
         return clients
     }
 
-    private static func inputs(
+    static func inputs(
         of model: String,
         _ client: FleetClient,
         _ rows: Int,

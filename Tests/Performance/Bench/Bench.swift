@@ -16,6 +16,7 @@ enum Bench {
             case "closed": try await Self.closed(arguments)
             case "open": try await Self.open(arguments)
             case "loading": try await Self.loading(arguments)
+            case "swaps": try await Self.swaps(arguments)
             default: fail("see the head of Tests/Performance/Bench/main.swift")
             }
         } catch {
