@@ -58,7 +58,7 @@ test: setup engines $(simulator) ## run all tests
 	        --experimental-maximum-parallelization-width 4; \
 	done
 	@SEEDS=$(SEEDS) swift test --skip-build --skip FaultTests \
-	    --skip "$$(.ci/waiting-suites $(timed))"
+	    --skip "$$(.ci/waiting-suites $(timed))" --experimental-maximum-parallelization-width 4
 
 $(simulator): $(simulated)
 	@echo "building roost-simulate"
