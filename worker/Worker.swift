@@ -4,9 +4,10 @@ package import ZeroMQ
 /// Serves models to clients and tells brokers that it does: the thin owner of the ROUTER that
 /// clients connect to, of a ``Heartbeater`` for each broker, and of the ``ExecutorPool``.
 ///
-/// It runs on the reactor's thread. Files by topic: `Worker+Requests` takes requests and answers
-/// them, `Worker+Repeats` knows them again, `Worker+Sequences` keeps their states, `Worker+Streams`
-/// gives many results, `Worker+Presence` talks to the brokers.
+/// It runs on the reactor's thread. Files by topic: `Worker+Links` listens to clients,
+/// `Worker+Requests` takes their requests, `Worker+Answers` sends what they get, `Worker+Repeats`
+/// knows requests again, `Worker+Sequences` keeps their states, `Worker+Streams` gives many results,
+/// `Worker+Presence` talks to the brokers.
 package actor Worker {
     /// What a worker's program may want to tell people.
     package enum Event: Hashable, Sendable {
