@@ -60,6 +60,27 @@ package struct WireWriter {
         for element in elements { write(&self, element) }
     }
 
+    /// The first elements, as many as a meta part holds.
+    ///
+    /// - Parameters:
+    ///   - limit: how many there may be at the most.
+    ///   - byteCount: what the meta part holds beside their encodings.
+    static func fitting<Element>(
+        _ elements: [Element],
+        limit: Int,
+        beside byteCount: Int,
+        _ write: (inout WireWriter, Element) -> Void
+    ) -> [Element] {
+        var counter = WireWriter()
+        var count = 0
+        for element in elements.prefix(limit) {
+            write(&counter, element)
+            guard counter.offset + byteCount <= WireLimits.metaBytesMax else { break }
+            count += 1
+        }
+        return Array(elements.prefix(count))
+    }
+
     package mutating func boolean(_ value: Bool) { self.integer(UInt8(value ? 1 : 0)) }
 
     package mutating func instanceID(_ instance: InstanceID) {

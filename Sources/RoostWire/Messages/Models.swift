@@ -56,7 +56,11 @@ package struct ModelStates: WireMessage, Hashable {
 
     package init(_ states: [ModelState]) {
         self.total = UInt32(clamping: states.count)
-        self.states = Self.fitting(states)
+        self.states = WireWriter.fitting(
+            states,
+            limit: WireLimits.statesMax,
+            beside: 4 + 2
+        ) { $1.encode(to: &$0) }
     }
     package init(from reader: inout WireReader) throws(WireError) {
         self.total = try reader.integer()
@@ -68,20 +72,6 @@ package struct ModelStates: WireMessage, Hashable {
     package func encode(to writer: inout WireWriter) {
         writer.integer(self.total)
         writer.list(self.states) { $1.encode(to: &$0) }
-    }
-
-    /// The first ones, as many as a message holds.
-    private static func fitting(_ states: [ModelState]) -> [ModelState] {
-        var counter = WireWriter()
-        counter.integer(UInt32(0))
-        counter.integer(UInt16(0))
-        var count = 0
-        for state in states.prefix(WireLimits.statesMax) {
-            state.encode(to: &counter)
-            guard counter.offset <= WireLimits.metaBytesMax else { break }
-            count += 1
-        }
-        return Array(states.prefix(count))
     }
 }
 

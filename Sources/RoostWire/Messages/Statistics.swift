@@ -20,7 +20,11 @@ package struct ModelStatisticsReply: WireMessage, Hashable {
 
     package init(_ models: [ModelCounters]) {
         self.total = UInt32(clamping: models.count)
-        self.models = Self.fitting(models)
+        self.models = WireWriter.fitting(
+            models,
+            limit: WireLimits.modelsMax,
+            beside: 4 + 2
+        ) { $1.encode(to: &$0) }
     }
     package init(from reader: inout WireReader) throws(WireError) {
         self.total = try reader.integer()
@@ -32,20 +36,6 @@ package struct ModelStatisticsReply: WireMessage, Hashable {
     package func encode(to writer: inout WireWriter) {
         writer.integer(self.total)
         writer.list(self.models) { $1.encode(to: &$0) }
-    }
-
-    /// The first ones, as many as a message holds.
-    private static func fitting(_ models: [ModelCounters]) -> [ModelCounters] {
-        var counter = WireWriter()
-        counter.integer(UInt32(0))
-        counter.integer(UInt16(0))
-        var count = 0
-        for model in models.prefix(WireLimits.modelsMax) {
-            model.encode(to: &counter)
-            guard counter.offset <= WireLimits.metaBytesMax else { break }
-            count += 1
-        }
-        return Array(models.prefix(count))
     }
 }
 
