@@ -159,7 +159,7 @@ public struct InferenceResult: Sendable {
     public let attempts: Int
     /// How long it waited in the worker's queue.
     public let queueTime: Duration
-    /// How long the model took.
+    /// How long the model took; zero if an answer was given again, to an equal request.
     public let computeTime: Duration
     /// The attempts besides the one that was answered, in the order in which they ended: where each
     /// went and why it was not the one. The slower copy of a hedged request ends as `cancelled`.

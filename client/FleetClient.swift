@@ -195,7 +195,11 @@ public final class FleetClient: Sendable {
             fleet: self.fleet
         )
         switch await Self.ask(call) {
-        case .statistics(let reply): return reply.models.map(ModelStatistics.init)
+        case .statistics(let reply):
+            return reply.models.enumerated().map { place, counters in
+                let cache = reply.caches.first { $0.model == place }
+                return ModelStatistics(counters, cache: cache)
+            }
         case .failure(let error): throw error
         default:
             throw InferenceError(.protocolViolation, "the worker answered another question")

@@ -23,6 +23,35 @@ public struct ModelStatistics: Sendable, Hashable {
         }
     }
 
+    /// What became of requests for a model whose answers are given again to equal requests.
+    public struct Cache: Sendable, Hashable {
+        /// Requests that were given a kept answer; they are not among ``ModelStatistics/requests``.
+        public var hits: UInt64
+        /// Requests that were to be executed, since no answer was known or on its way.
+        public var misses: UInt64
+        /// Requests that were given the answer that an equal one under way got; they are not among
+        /// ``ModelStatistics/requests`` either.
+        public var coalesced: UInt64
+        /// What the kept answers hold in memory now, in bytes.
+        public var byteCount: UInt64
+
+        init(_ counters: CacheCounters) {
+            self.hits = counters.hits
+            self.misses = counters.misses
+            self.coalesced = counters.coalesced
+            self.byteCount = counters.bytes
+        }
+
+        static func + (left: Cache, right: Cache) -> Cache {
+            var sum = left
+            sum.hits &+= right.hits
+            sum.misses &+= right.misses
+            sum.coalesced &+= right.coalesced
+            sum.byteCount &+= right.byteCount
+            return sum
+        }
+    }
+
     public var name: String
     public var version: Int
     /// Requests executed, well or not.
@@ -44,8 +73,10 @@ public struct ModelStatistics: Sendable, Hashable {
     public var refusals: Refusals
     /// Batches that failed and whose requests were then executed one by one.
     public var failedBatches: UInt64
+    /// `nil`: every request is executed.
+    public var cache: Cache?
 
-    package init(_ counters: ModelCounters) {
+    package init(_ counters: ModelCounters, cache: CacheCounters? = nil) {
         func time(_ nanoseconds: UInt64) -> Duration { .nanoseconds(Int64(clamping: nanoseconds)) }
         self.name = counters.name
         self.version = Int(counters.version)
@@ -66,6 +97,7 @@ public struct ModelStatistics: Sendable, Hashable {
             cancelled: counters.refused.cancelled
         )
         self.failedBatches = counters.failedBatches
+        self.cache = cache.map(Cache.init)
     }
 
     /// The same of several workers, together.
@@ -91,6 +123,7 @@ public struct ModelStatistics: Sendable, Hashable {
         sum.refusals.timedOut &+= right.refusals.timedOut
         sum.refusals.cancelled &+= right.refusals.cancelled
         sum.failedBatches &+= right.failedBatches
+        if let cache = right.cache { sum.cache = sum.cache.map { $0 + cache } ?? cache }
         return sum
     }
 }

@@ -48,6 +48,30 @@ struct StatsCommandTests {
         #expect(apart.map(\.statistics.requests) == [100, 300, 0])
     }
 
+    @Test("what caches did is shown if there is one, and added up over those workers that have one")
+    func caches() {
+        var counters = CacheCounters(model: 0)
+        counters.hits = 40
+        counters.misses = 9
+        counters.coalesced = 2
+        counters.bytes = 3 << 20
+        let cached = ModelStatistics(ModelCounters(name: "digits", version: 1), cache: counters)
+        let plain = Self.statistics("digits", requests: 8, executions: 8)
+        let other = Self.statistics("other", requests: 0, executions: 0)
+        let entries = StatsCommand.entries(
+            [("a", [plain]), ("b", [cached, other]), ("c", [cached])],
+            perWorker: false
+        )
+        #expect(
+            StatsCommand.table(entries, perWorker: false) == """
+                MODEL   VERSION  WORKERS  REQUESTS  ROWS/EXEC   QUEUE   INPUT  COMPUTE  OUTPUT  HITS  COALESCED      KEPT  REFUSED
+                digits        1        3         8        1.0  20.0us  1.50us   2.00ms  10.0us    80          4  6.00 MiB  0
+                other         1        1         0          -       -       -        -       -     -          -         -  0
+                """
+        )
+        #expect(entries[0].statistics.cache?.misses == 18)
+    }
+
     @Test("a bar for each size of batch, up to the largest that came")
     func histogram() {
         let statistics = Self.statistics(

@@ -117,6 +117,8 @@ COUNTERS = [("name", "text"), ("version", "u32"), ("requests", "u64"), ("rows", 
             ("computeNanoseconds", "u64"), ("outputNanoseconds", "u64"),
             ("batchSizes", ("list", BATCH_SIZES_MAX, "u64")), ("refused", REFUSED),
             ("failedBatches", "u64")]
+CACHE = [("model", "u16"), ("hits", "u64"), ("misses", "u64"), ("coalesced", "u64"),
+         ("bytes", "u64")]
 RECORD = [("workerID", "name"), ("incarnation", "u64"), ("instance", "instance"),
           ("revision", "u64"), ("state", STATES), ("zone", "text"), ("slots", "u32"),
           ("queueMax", "u32"), ("endpoints", ("list", ENDPOINTS_MAX, "text")),
@@ -159,7 +161,8 @@ PLAIN = {
     0x27: [("total", "u32"), ("states", ("list", STATES_MAX, MODEL_STATE))],
     0x28: [("action", range(1, 4)), ("model", "text"), ("version", "u32")],
     0x29: [("model", "text")],
-    0x2a: [("total", "u32"), ("models", ("list", MODELS_MAX, COUNTERS))],
+    0x2a: [("total", "u32"), ("models", ("list", MODELS_MAX, COUNTERS)),
+           ("caches", ("list", MODELS_MAX, CACHE))],
     0x33: [("items", "u32"), ("timing", TIMING)],
     0x34: [],
     0x35: [("messages", "u32")],

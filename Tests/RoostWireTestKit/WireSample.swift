@@ -71,6 +71,15 @@ package struct WireSample: Sendable, CustomStringConvertible {
         return counters
     }
 
+    private static var cache: CacheCounters {
+        var cache = CacheCounters(model: 1)
+        cache.hits = 1
+        cache.misses = 2
+        cache.coalesced = 1 << 40
+        cache.bytes = .max
+        return cache
+    }
+
     /// At least one of every type.
     package static let all =
         Self.presence + Self.discovery + Self.links + Self.inference + Self.streams
@@ -201,7 +210,10 @@ package struct WireSample: Sendable, CustomStringConvertible {
         WireSample("statistics-all", Statistics(), requestID: 20),
         WireSample(
             "model-statistics",
-            ModelStatisticsReply([Self.counters, ModelCounters(name: "gr\u{fc}n", version: .max)]),
+            ModelStatisticsReply(
+                [Self.counters, ModelCounters(name: "gr\u{fc}n", version: .max)],
+                caches: [Self.cache]
+            ),
             requestID: 20
         ),
         WireSample("model-statistics-none", ModelStatisticsReply([]), requestID: 20),

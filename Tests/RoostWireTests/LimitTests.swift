@@ -296,16 +296,44 @@ import Testing
         #expect(refusal(classes: 1, total: 0) == .badValue)
     }
 
+    @Test("caches are of models of the message, in their order; a message may end before them")
+    func caches() throws {
+        func refusal(_ models: [UInt16]) -> WireError.Reason? {
+            let counters = Array(repeating: ModelCounters(name: "m", version: 1), count: 3)
+            var reply = ModelStatisticsReply(counters)
+            reply.caches = models.map { CacheCounters(model: $0) }
+            return reason([
+                reply.frame(FrameHeader(.modelStatistics, sender: WireSample.sender))
+            ])
+        }
+        #expect(refusal([]) == nil)
+        #expect(refusal([0, 1, 2]) == nil)
+        #expect(refusal([2]) == nil)
+        #expect(refusal([3]) == .badValue)
+        #expect(refusal([1, 1]) == .badValue)
+        #expect(refusal([2, 0]) == .badValue)
+        #expect(refusal([0, 1, 2, 2]) == .tooLong)
+        // As a worker writes it that does not know of caches: no models, and nothing behind.
+        var old = RawFrame(type: .modelStatistics)
+        old.meta = [0, 0, 0, 0, 0, 0]
+        let told = try old.bytes.withUnsafeBytes { try ModelStatisticsReply(FrameView($0)) }
+        #expect(told.caches.isEmpty)
+    }
+
     @Test("of more statistics than a message holds the first are sent, and how many there are")
     func manyStatistics() throws {
         var counters = ModelCounters(name: String(repeating: "n", count: 255), version: 1)
         counters.batchSizes = Array(repeating: 1, count: 32)
-        let reply = ModelStatisticsReply(Array(repeating: counters, count: 300))
+        let reply = ModelStatisticsReply(
+            Array(repeating: counters, count: 300),
+            caches: (0..<300).map { CacheCounters(model: $0) }
+        )
         let frame = reply.frame(FrameHeader(.modelStatistics, sender: WireSample.sender))
         let back = try frame.withUnsafeBytes { try ModelStatisticsReply(FrameView($0)) }
         #expect(back.total == 300)
         #expect(back.models.count == reply.models.count)
         #expect((64...256).contains(back.models.count))
+        #expect(back.caches.count == back.models.count)
     }
 
     @Test("a record that its receivers would refuse, or would be sent cut, is found before that")

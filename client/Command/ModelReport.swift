@@ -132,7 +132,7 @@ extension ModelReport {
         return ", '\(name)'"
     }
 
-    private static func size(_ byteCount: Int) -> String {
+    static func size(_ byteCount: Int) -> String {
         let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)]
         guard let (name, shift) = units.first(where: { byteCount >> $0.1 > 0 }) else {
             return "\(byteCount) B"
@@ -187,6 +187,13 @@ extension ModelReport {
         add("queue.max-requests", policy.queueMax.map { "\($0)" } ?? "the worker's")
         add("queue.max-bytes", policy.queueBytesMax.map { "\(ByteCount($0))" } ?? "the worker's")
         add("queue.timeout", policy.queueTimeout?.unitText ?? "none")
+        if let cache = configuration.cache {
+            let keeps = cache.bytesMax > 0
+            add("cache.bytes", keeps ? "\(ByteCount(cache.bytesMax))" : "none: no answer is kept")
+            if keeps { add("cache.lifetime", cache.lifetime.unitText) }
+            add("cache.entry-max", "\(ByteCount(cache.entryMax))")
+            add("cache.followers", "\(cache.followersMax)")
+        }
         addIfGiven("classes", configuration.classesFile ?? "")
         add("warm-up.batch-sizes", "\(configuration.warmUp.batchSizes)")
         addIfGiven("warm-up.inputs", configuration.warmUp.inputs ?? "")

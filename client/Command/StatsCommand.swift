@@ -10,7 +10,9 @@ struct StatsCommand: ParsableCommand {
         discussion: """
             Counts are since a version was loaded. QUEUE is how long a request waited, the mean; \
             INPUT, COMPUTE and OUTPUT are what an execution took to assemble, to run and to take \
-            apart, the mean; ROWS/EXEC is how many rows shared one.
+            apart, the mean; ROWS/EXEC is how many rows shared one. Of models that give answers \
+            again, HITS is how many requests got a kept one, COALESCED how many waited for an equal \
+            one under way, KEPT what the answers hold; REQUESTS are those executed.
             """
     )
 
@@ -87,25 +89,40 @@ struct StatsCommand: ParsableCommand {
     }
 
     static func table(_ entries: [Entry], perWorker: Bool) -> String {
-        var table = Table(columns: [
-            "MODEL", "VERSION", perWorker ? "WORKER" : "WORKERS", "REQUESTS", "ROWS/EXEC", "QUEUE",
-            "INPUT", "COMPUTE", "OUTPUT", "REFUSED",
-        ])
-        for column in 1...8 where column != 2 || !perWorker { table.alignRight(column) }
+        // Most fleets have no caches.
+        let hasCaches = entries.contains { $0.statistics.cache != nil }
+        let caches = hasCaches ? ["HITS", "COALESCED", "KEPT"] : []
+        var table = Table(
+            columns: [
+                "MODEL", "VERSION", perWorker ? "WORKER" : "WORKERS", "REQUESTS", "ROWS/EXEC",
+                "QUEUE", "INPUT", "COMPUTE", "OUTPUT",
+            ] + caches + ["REFUSED"]
+        )
+        for column in 1...(8 + caches.count) where column != 2 || !perWorker {
+            table.alignRight(column)
+        }
         for entry in entries {
             let statistics = entry.statistics
             let executions = statistics.executions
-            table.add([
+            var row = [
                 statistics.name, "\(statistics.version)",
                 perWorker ? entry.workers[0] : "\(entry.workers.count)", "\(statistics.requests)",
                 Self.ratio(statistics.rows, executions),
                 Self.mean(statistics.queueTime, statistics.requests),
                 Self.mean(statistics.inputTime, executions),
                 Self.mean(statistics.computeTime, executions),
-                Self.mean(statistics.outputTime, executions), Self.refused(statistics.refusals),
-            ])
+                Self.mean(statistics.outputTime, executions),
+            ]
+            if hasCaches { row += Self.cells(statistics.cache) }
+            table.add(row + [Self.refused(statistics.refusals)])
         }
         return table.text
+    }
+
+    private static func cells(_ cache: ModelStatistics.Cache?) -> [String] {
+        guard let cache else { return ["-", "-", "-"] }
+        let kept = ModelReport.size(Int(clamping: cache.byteCount))
+        return ["\(cache.hits)", "\(cache.coalesced)", kept]
     }
 
     private static func ratio(_ rows: UInt64, _ executions: UInt64) -> String {
@@ -160,6 +177,13 @@ struct StatsCommand: ParsableCommand {
         return lines.joined(separator: "\n")
     }
 
+    private static func json(_ cache: ModelStatistics.Cache) -> JSON {
+        .object([
+            ("hits", .number(cache.hits)), ("misses", .number(cache.misses)),
+            ("coalesced", .number(cache.coalesced)), ("bytes", .number(cache.byteCount)),
+        ])
+    }
+
     private static func json(_ entries: [Entry]) -> String {
         func count(_ value: UInt64) -> JSON { .number(value) }
         func seconds(_ time: Duration) -> JSON { .number(time / .seconds(1)) }
@@ -186,6 +210,7 @@ struct StatsCommand: ParsableCommand {
                         )
                     ),
                     ("failed_batches", count(statistics.failedBatches)),
+                    ("cache", statistics.cache.map(Self.json) ?? .null),
                 ])
             }
         ).description

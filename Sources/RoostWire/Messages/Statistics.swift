@@ -17,14 +17,20 @@ package struct ModelStatisticsReply: WireMessage, Hashable {
     /// How many there are; more than ``models`` if the message could not hold all.
     package var total: UInt32
     package var models: [ModelCounters]
+    /// Of those of them whose answers are given again, in their order.
+    package var caches: [CacheCounters]
 
-    package init(_ models: [ModelCounters]) {
+    /// - Parameter caches: by the place of their model in `models`, ascending.
+    package init(_ models: [ModelCounters], caches: [CacheCounters] = []) {
         self.total = UInt32(clamping: models.count)
-        self.models = WireWriter.fitting(
+        let caches = caches.filter { $0.model < WireLimits.modelsMax }
+        let fitting = WireWriter.fitting(
             models,
             limit: WireLimits.modelsMax,
-            beside: 4 + 2
+            beside: 4 + 2 + 2 + caches.count * CacheCounters.byteCount
         ) { $1.encode(to: &$0) }
+        self.models = fitting
+        self.caches = caches.filter { $0.model < fitting.count }
     }
     package init(from reader: inout WireReader) throws(WireError) {
         self.total = try reader.integer()
@@ -32,10 +38,24 @@ package struct ModelStatisticsReply: WireMessage, Hashable {
             try ModelCounters(from: &reader)
         }
         guard self.total >= self.models.count else { throw WireError(.badValue) }
+        self.caches = []
+        // A worker that keeps no answers may be one that does not know of them.
+        guard reader.remaining > 0 else { return }
+        self.caches = try reader.list(limit: self.models.count) { (reader) throws(WireError) in
+            try CacheCounters(from: &reader)
+        }
+        var next = 0
+        for cache in self.caches {
+            guard cache.model >= next, cache.model < self.models.count else {
+                throw WireError(.badValue)
+            }
+            next = Int(cache.model) + 1
+        }
     }
     package func encode(to writer: inout WireWriter) {
         writer.integer(self.total)
         writer.list(self.models) { $1.encode(to: &$0) }
+        writer.list(self.caches) { $1.encode(to: &$0) }
     }
 }
 
@@ -108,5 +128,37 @@ package struct ModelCounters: Hashable, Sendable {
             self.refused.full, self.refused.late, self.refused.draining, self.refused.expired,
             self.refused.timedOut, self.refused.cancelled, self.failedBatches,
         ] { writer.integer(count) }
+    }
+}
+
+/// What became of requests for a model whose answers are given again to equal requests.
+package struct CacheCounters: Hashable, Sendable {
+    /// Which of the message's models.
+    package var model: UInt16
+    /// Requests that were given a kept answer.
+    package var hits: UInt64 = 0
+    /// Requests that were to be executed, since no answer was known or on its way.
+    package var misses: UInt64 = 0
+    /// Requests that were given the answer that an equal one under way got.
+    package var coalesced: UInt64 = 0
+    /// What the kept answers hold in memory now.
+    package var bytes: UInt64 = 0
+
+    /// On the wire.
+    static let byteCount = 2 + 4 * 8
+
+    package init(model: UInt16) { self.model = model }
+
+    init(from reader: inout WireReader) throws(WireError) {
+        self.model = try reader.integer()
+        self.hits = try reader.integer()
+        self.misses = try reader.integer()
+        self.coalesced = try reader.integer()
+        self.bytes = try reader.integer()
+    }
+
+    func encode(to writer: inout WireWriter) {
+        writer.integer(self.model)
+        for count in [self.hits, self.misses, self.coalesced, self.bytes] { writer.integer(count) }
     }
 }
