@@ -62,6 +62,8 @@ package final class Job: @unchecked Sendable {
     var isItsTurn = false
     /// It was accepted before: the scheduler takes it, whatever waits already.
     package var isContinued = false
+    /// What equal requests have to do with it; `nil`: nothing.
+    var inquiry: Inquiry?
 
     // Of the thread that has the job.
 
@@ -192,7 +194,7 @@ package final class Job: @unchecked Sendable {
             return
         }
         if self.sequence != nil, stateCount > 0 {
-            self.stateAfter = outputs.suffix(stateCount).map(Self.copy)
+            self.stateAfter = outputs.suffix(stateCount).map(\.copied)
         }
         self.outcome = .item(item.outputs)
         self.encode(item, .item, sender: sender)
@@ -228,10 +230,44 @@ package final class Job: @unchecked Sendable {
         }
         // Copies, for they live for long: neither a batch nor a session is kept for them.
         if self.sequence != nil, stateCount > 0 {
-            self.stateAfter = outputs.suffix(stateCount).map(Self.copy)
+            self.stateAfter = outputs.suffix(stateCount).map(\.copied)
         }
         self.outcome = .result(answer)
         self.encode(answer, .result, sender: sender)
+    }
+
+    /// It waits for the answer of an equal request: its inputs are that one's, held once.
+    func follow(_ inputs: [Tensor]) { self.inputs = inputs }
+
+    /// Answers with outputs that an equal request was given; nothing was computed for this one.
+    func complete(
+        _ outputs: NamedTensors,
+        answered: Moment,
+        load: Int,
+        sender: InstanceID
+    ) {
+        self.inputs = []
+        let answer = InferReply(
+            timing: InferReply.Timing(
+                version: self.model.version,
+                queueMicroseconds: (answered - self.accepted).wireMicroseconds,
+                computeMicroseconds: 0,
+                inFlight: UInt32(clamping: load)
+            ),
+            outputs: outputs
+        )
+        self.outcome = .result(answer)
+        self.encode(answer, .result, sender: sender)
+    }
+
+    /// Ends as an equal request has ended.
+    func complete(like leader: Job, answered: Moment, load: Int, sender: InstanceID) {
+        switch leader.outcome {
+        case .none, .item: break
+        case .result(let answer):
+            self.complete(answer.outputs, answered: answered, load: load, sender: sender)
+        case .failure(let error, let flags): self.fail(error, flags: flags, sender: sender)
+        }
     }
 
     /// The last request of a sequence that asks for nothing is answered without being executed.
@@ -291,6 +327,17 @@ package final class Job: @unchecked Sendable {
         if case .failure = self.outcome { true } else { false }
     }
 
+    /// Whether an equal request would have ended in the same way: it did not just come at a bad time.
+    var isConclusive: Bool {
+        switch self.outcome {
+        case .none, .item: false
+        case .result: true
+        case .failure(let error, let flags):
+            !flags.contains(.notExecuted)
+                && (error.code == .executionFailed || error.code == .tooLarge)
+        }
+    }
+
     /// Whether the model was run, well or not: a repeat must not run it again.
     var wasExecuted: Bool {
         switch self.outcome {
@@ -304,21 +351,9 @@ package final class Job: @unchecked Sendable {
     func copyAnswer() {
         guard case .result(let answer) = self.outcome else { return }
         let copies = answer.outputs.map { output in
-            NamedTensors.Element(name: output.name, tensor: Self.copy(output.tensor))
+            NamedTensors.Element(name: output.name, tensor: output.tensor.copied)
         }
         self.outcome = .result(InferReply(timing: answer.timing, outputs: NamedTensors(copies)))
-    }
-
-    private static func copy(_ tensor: Tensor) -> Tensor {
-        let storage = tensor.withUnsafeBytes { bytes in
-            TensorStorage(byteCount: bytes.count) { $0.copyMemory(from: bytes) }
-        }
-        return Tensor(
-            datatype: tensor.datatype,
-            shape: tensor.shape,
-            storage: storage,
-            byteCount: storage.byteCount
-        )
     }
 
     /// Hands out the state that it leaves behind, once.

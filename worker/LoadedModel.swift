@@ -19,12 +19,16 @@ package final class LoadedModel: Sendable {
     let state: StateTensors?
     /// How many of its outputs are state: the last ones.
     let stateCount: Int
+    /// Whether its answers are given again to equal requests; `nil`: never.
+    let cache: CacheLimits?
     private let loaded: Mutex<(any Session)?>
 
     /// - Parameters:
     ///   - metadata: what is told of the model; `nil`: what its own file says.
     ///   - state: by the names of inputs the outputs that they are given in a sequence's next
     ///     request. The model has them all.
+    ///   - cache: whether answers are given again; not of a model with state, whose answers follow
+    ///     from more than the request.
     package init(
         name: String,
         version: UInt32,
@@ -33,12 +37,14 @@ package final class LoadedModel: Sendable {
         policy: ExecutionPolicy = ExecutionPolicy(),
         metadata: [(key: String, value: String)]? = nil,
         state: [String: String] = [:],
-        sequences: SequenceLimits = SequenceLimits()
+        sequences: SequenceLimits = SequenceLimits(),
+        cache: CacheLimits? = nil
     ) {
         let stateful = state.isEmpty ? nil : StatefulSession(session, state: state)
         let session = stateful ?? session
         self.stateCount = stateful?.stateCount ?? 0
         self.state = stateful.map { StateTensors($0, limits: sequences) }
+        self.cache = state.isEmpty ? cache : nil
         self.joining = Joining(session.signature, policy)
         self.policy = self.joining == nil ? policy.alone(nil) : policy
         self.name = name

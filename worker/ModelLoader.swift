@@ -27,7 +27,7 @@ package struct ModelLoader: Sendable {
         } catch {
             throw ModelProblems(problems: [error.message])
         }
-        let problems = configuration.problems(signature: session.signature)
+        let problems = configuration.problems(with: session)
         guard problems.isEmpty else { throw ModelProblems(problems: problems) }
         try Self.warm(session, configuration, source.modelDirectory)
         let policy = BatchProbe.settled(
@@ -43,7 +43,8 @@ package struct ModelLoader: Sendable {
             policy: policy,
             metadata: configuration.metadata(session.metadata),
             state: configuration.state,
-            sequences: configuration.sequences
+            sequences: configuration.sequences,
+            cache: configuration.cache
         )
     }
 

@@ -18,6 +18,14 @@ extension Worker {
     /// Executed requests go back to their clients; what goes to one client goes as a bundle.
     func answer(_ jobs: [Job]) {
         let now = self.now
+        self.answer(jobs, now: now)
+        self.pool.answered(jobs.count)
+        if self.record.state == .degraded { self.checkProgress(now: now) }
+        self.finishDraining()
+    }
+
+    /// Answers requests, link by link, and ends them.
+    func answer(_ jobs: [Job], now: Moment) {
         var start = 0
         while start < jobs.count {
             var end = start + 1
@@ -36,9 +44,6 @@ extension Worker {
             self.finish(jobs[start..<end], of: peer, now: now)
             start = end
         }
-        self.pool.answered(jobs.count)
-        if self.record.state == .degraded { self.checkProgress(now: now) }
-        self.finishDraining()
     }
 
     /// Sends the answers, which are encoded, to one link.

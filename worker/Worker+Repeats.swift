@@ -67,6 +67,7 @@ extension Worker {
     func end(_ job: Job) {
         Self.remove([job], from: &self.underWay, &self.table)
         if job.stream != nil, self.streams[job.key] === job { self.streams[job.key] = nil }
+        if job.inquiry != nil { self.withdraw(job) }
         if job.isItsTurn { self.leave(job) }
         self.closeRetired()
     }
@@ -92,6 +93,7 @@ extension Worker {
         Self.remove(jobs, from: &self.underWay, &self.table)
         // Last, for what is kept of these jobs must not keep the session of a version that is closed.
         defer { self.closeRetired() }
+        defer { if !self.caches.isEmpty { self.settle(jobs, now: now) } }
         for job in jobs where job.isShared { self.answerOthers(job) }
         defer { if !self.sequences.isEmpty { jobs.forEach(self.leave) } }
         // After stop() nobody will ask again.
@@ -175,7 +177,9 @@ extension Worker {
             self.endStream(job, ErrorReply(.cancelled, "the stream was cancelled"))
             return
         }
-        guard let job = self.pool.cancel(key) ?? self.takeWaiting(where: { $0.key == key }).first
+        guard
+            let job = self.pool.cancel(key) ?? self.takeWaiting(where: { $0.key == key }).first
+                ?? self.takeFollowers(where: { $0.key == key }).first
         else { return }
         self.share(job, with: [])
         self.end(job)
@@ -200,7 +204,9 @@ extension Worker {
         }
         let parked = self.streams.values.filter { $0.peer == peer && $0.stream?.isParked == true }
         let waiting = self.takeWaiting { $0.peer == peer }
-        for job in parked + waiting + self.pool.cancelAll(of: peer) {
+        // Before those that they follow: none of them is to be executed in their place.
+        let followers = self.takeFollowers { $0.peer == peer }
+        for job in parked + waiting + followers + self.pool.cancelAll(of: peer) {
             self.share(job, with: [])
             self.end(job)
         }
@@ -225,8 +231,8 @@ extension Worker {
     /// told so, since another worker can take it.
     func giveUpWaiting() {
         for peer in Array(self.clientLinks.keys) {
-            let waiting = self.takeWaiting { $0.peer == peer }
-            for job in waiting + self.pool.cancelAll(of: peer) {
+            let waiting = self.takeWaiting { $0.peer == peer } + self.pool.cancelAll(of: peer)
+            for job in waiting + self.takeFollowers(of: waiting) {
                 let detail = "the worker shuts down before the request's turn"
                 self.drop(job, ErrorReply(.draining, detail), isRetryable: true)
             }

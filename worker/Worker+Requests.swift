@@ -84,6 +84,8 @@ extension Worker {
             if stream != nil { self.streams[key] = job }
             if let sequence {
                 self.enter(job, sequence, now: now)
+            } else if let limits = model.cache, stream == nil {
+                self.inquire(job, byteCount, limits, now: now)
             } else {
                 self.arrivals.append((job, byteCount))
             }
@@ -233,21 +235,30 @@ extension Worker {
         let accepted = self.arrivals[0].job.accepted
         if refused.count < self.arrivals.count { self.watchProgress(now: accepted) }
         self.arrivals.removeAll(keepingCapacity: true)
-        self.drop(refused)
+        if !refused.isEmpty { self.offer(self.drop(refused)) }
     }
 
     /// Offers requests to the scheduler that are under way, but were not yet its.
     func offer(_ jobs: [(job: Job, byteCount: Int)]) {
-        let refused = self.pool.submit(jobs)
-        if refused.count < jobs.count { self.watchProgress(now: self.now) }
-        self.drop(refused)
+        var jobs = jobs
+        while !jobs.isEmpty {
+            let refused = self.pool.submit(jobs)
+            if refused.count < jobs.count { self.watchProgress(now: self.now) }
+            jobs = self.drop(refused)
+        }
     }
 
-    private func drop(_ refused: [(Job, Scheduler<Job>.Refusal)]) {
+    /// - Returns: requests that waited for an equal one, and are now to be offered in its place.
+    private func drop(
+        _ refused: [(Job, Scheduler<Job>.Refusal)]
+    ) -> [(job: Job, byteCount: Int)] {
+        var successors: [(job: Job, byteCount: Int)] = []
         for (job, refusal) in refused {
+            if let successor = self.successor(of: job) { successors.append(successor) }
             let (error, isRetryable) = Self.reply(to: refusal)
             self.drop(job, error, isRetryable: isRetryable)
         }
+        return successors
     }
 
     /// What a client is told, and whether another worker might take the request.

@@ -6,8 +6,8 @@ package import ZeroMQ
 ///
 /// It runs on the reactor's thread. Files by topic: `Worker+Links` listens to clients,
 /// `Worker+Requests` takes their requests, `Worker+Answers` sends what they get, `Worker+Repeats`
-/// knows requests again, `Worker+Sequences` keeps their states, `Worker+Streams` gives many results,
-/// `Worker+Presence` talks to the brokers.
+/// knows requests again, `Worker+Cache` finds equal ones, `Worker+Sequences` keeps states,
+/// `Worker+Streams` gives many results, `Worker+Presence` talks to the brokers.
 package actor Worker {
     /// What a worker's program may want to tell people.
     package enum Event: Hashable, Sendable {
@@ -73,6 +73,12 @@ package actor Worker {
     var sequences: [Int: SequenceTable<Job>] = [:]
     /// When to look for sequences that are idle; never if there are none.
     var sequencesDeadline = Moment.never
+    /// Answers that are given again, by the place of their model's version; places that were not asked
+    /// anything yet are not here, nor are those that keep none.
+    var caches: [Int: ResponseCache<Job, NamedTensors>] = [:]
+    /// When to look for answers that are too old, and for requests that have waited for too long for
+    /// an equal one's; never if there are none.
+    var cachesDeadline = Moment.never
     /// When to look whether executions stand still; never if none could.
     var progressCheck = Moment.never
     /// The requests under way that are answered by many results.
@@ -283,6 +289,7 @@ package actor Worker {
         self.underWay = []
         self.sequences = [:]
         self.streams = [:]
+        self.caches = [:]
     }
 
     /// Ends ``drain()`` once nothing is left to be answered, or the time is up.
@@ -415,6 +422,7 @@ extension Worker: SocketHandler, TimerHandler {
             if now >= worker.progressCheck { worker.checkProgress(now: now) }
             worker.replies.sweep(now: now)
             if now >= worker.streamsDeadline { worker.sweepStreams(now: now) }
+            if now >= worker.cachesDeadline { worker.sweepCaches(now: now) }
             if now >= worker.sequencesDeadline { worker.sweepSequences(now: now) }
             if now >= worker.giveUpDeadline {
                 worker.giveUpDeadline = .never
@@ -425,7 +433,7 @@ extension Worker: SocketHandler, TimerHandler {
         }
     }
 
-    /// The timer serves the brokers' links, the watch over executions, the answers and
+    /// The timer serves the brokers' links, the watch over executions, the answers, streams and
     /// sequences that are kept, and the end of draining.
     func setTimer() {
         guard let timer else { return }
@@ -433,8 +441,8 @@ extension Worker: SocketHandler, TimerHandler {
         let isWaiting = self.now < self.goAwayDeadline
         let drained = isWaiting ? min(self.goAwayDeadline, self.drainDeadline) : self.drainDeadline
         let ours = min(drained, self.giveUpDeadline, self.progressCheck, self.replies.deadline)
-        let next = min(deadline, ours, self.sequencesDeadline, self.streamsDeadline)
-        self.reactor.setTimer(timer, at: next.nanoseconds)
+        let kept = min(self.sequencesDeadline, self.streamsDeadline, self.cachesDeadline)
+        self.reactor.setTimer(timer, at: min(deadline, ours, kept).nanoseconds)
     }
 }
 

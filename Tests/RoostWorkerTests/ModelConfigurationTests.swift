@@ -114,6 +114,41 @@ struct ModelConfigurationTests {
         #expect(configuration.sessionOptions(SessionOptions()).intraOpThreads == 3)
     }
 
+    @Test("a cache keeps answers, or lets equal requests wait for each other, or both")
+    func cache() throws {
+        #expect(try Self.parse("").cache == nil)
+        #expect(try Self.parse("[cache]").cache == CacheLimits())
+        let cache = try Self.parse(
+            """
+            [cache]
+            bytes = "64MiB"
+            lifetime = "10s"
+            entry-max = "2MiB"
+            followers = 0
+            """
+        ).cache
+        var limits = CacheLimits()
+        limits.bytesMax = 64 << 20
+        limits.lifetime = .seconds(10)
+        limits.entryMax = 2 << 20
+        limits.followersMax = 0
+        #expect(cache == limits)
+        let plain = try Self.parse("")
+        let cached = try Self.parse("[cache]")
+        #expect(plain.loadingHash != cached.loadingHash)
+    }
+
+    @Test("a model that answers with streams has no cache")
+    func cachedStreams() throws {
+        let configuration = try Self.parse("\n[cache]")
+        #expect(configuration.problems(with: FakeSession.identity()).isEmpty)
+        #expect(
+            configuration.problems(with: FakeStreamingSession()) == [
+                "model.toml:2: cache has no meaning with a model that answers with streams"
+            ]
+        )
+    }
+
     @Test(
         "versions are all, the latest, so many of them, or those that are named",
         arguments: [
@@ -199,6 +234,20 @@ struct ModelConfigurationTests {
             (Self.stateful("idle = \"0s\""), "4: sequences.idle is '0s', but must be a duration"),
             (Self.stateful("idle = \"25h\""), "4: sequences.idle is '25h', but must be a dur"),
             (Self.stateful("bytes = \"2TiB\""), "4: sequences.bytes is '2TiB', but must be a"),
+            (Self.stateful("") + "\n[cache]", "5: cache has no meaning with [state]"),
+            ("[cache]\nlifetime = \"1s\"", "2: cache.lifetime has no meaning without cache.bytes"),
+            ("[cache]\nfollowers = 0", "2: cache does nothing: without bytes no answer is kept"),
+            ("[cache]\nfollowers = -1", "2: cache.followers is -1, but must be a whole number"),
+            ("[cache]\nfollowers = 1000001", "2: cache.followers is 1000001, but"),
+            ("[cache]\nbytes = \"4095B\"", "2: cache.bytes is '4095B', but must be a size from"),
+            ("[cache]\nbytes = \"2TiB\"", "from \"4KiB\" to \"1TiB\", such as \"64MiB\""),
+            ("[cache]\nentry-max = \"65MiB\"", "2: cache.entry-max is '65MiB', but must be"),
+            (
+                "[cache]\nbytes = \"1MiB\"\nlifetime = \"25h\"",
+                "3: cache.lifetime is '25h', but must be a duration from \"1ms\" to \"24h\""
+            ),
+            ("[cache]\nbyte = \"1MiB\"", "2: there is no key cache.byte; did you mean cache.bytes?"),
+            ("response_cache = true", "1: there is no key response_cache; did you mean cache?"),
             ("threads = 1\nthreads = 2", "2: it is no TOML: "), ("x", "1: it is no TOML: "),
             ("threads = ", "1: it is no TOML: "), ("[batching", "1: it is no TOML: "),
         ]

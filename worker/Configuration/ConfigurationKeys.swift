@@ -5,11 +5,12 @@ enum ConfigurationKeys {
         (
             "",
             [
-                "batching", "classes", "engine", "engine-options", "instances", "labels", "queue",
-                "sequences", "state", "threads", "versions", "warm-up", "weight",
+                "batching", "cache", "classes", "engine", "engine-options", "instances", "labels",
+                "queue", "sequences", "state", "threads", "versions", "warm-up", "weight",
             ]
         ),
         ("batching", ["max-delay", "max-size", "padding", "preferred-sizes"]),
+        ("cache", ["bytes", "entry-max", "followers", "lifetime"]),
         ("queue", ["max-bytes", "max-requests", "timeout"]),
         ("sequences", ["bytes", "idle", "max"]),
         ("warm-up", ["batch-sizes", "inputs", "shapes"]),
@@ -26,9 +27,8 @@ enum ConfigurationKeys {
         "max_queue_size": "queue.max-requests", "model_version_policy": "versions",
         "model_warmup": "warm-up", "parameters": "engine-options", "platform": "engine",
         "max_sequence_idle_microseconds": "sequences.idle",
-        "preferred_batch_size": "batching.preferred-sizes", "sequence_batching": "state",
-        "version_labels": "labels",
-        "version_policy": "versions",
+        "preferred_batch_size": "batching.preferred-sizes", "response_cache": "cache",
+        "sequence_batching": "state", "version_labels": "labels", "version_policy": "versions",
     ]
 
     /// `; did you mean threads?`, or which keys there are.

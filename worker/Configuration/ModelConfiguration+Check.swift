@@ -27,6 +27,20 @@ extension ModelConfiguration {
         return problems.texts
     }
 
+    /// What the configuration says of the model, seen against what it is: one sentence each, with file
+    /// and line.
+    func problems(with session: any Session) -> [String] {
+        var texts = self.problems(signature: session.signature)
+        guard let file, self.cache != nil, session is any StreamingSession else { return texts }
+        var problems = ConfigurationProblems(file: file)
+        problems.add(
+            self.lines["cache"] ?? 0,
+            "cache has no meaning with a model that answers with streams"
+        )
+        texts += problems.texts
+        return texts
+    }
+
     /// What the configuration says of inputs and rows, seen against what the model takes: one
     /// sentence each, with file and line.
     package func problems(signature: ModelSignature) -> [String] {

@@ -38,6 +38,7 @@ extension ModelConfiguration {
         table.table("warm-up") { self.readWarmUp(&$0) }
         table.table("state") { self.readState(&$0) }
         table.table("sequences") { self.readSequences(&$0) }
+        table.table("cache") { self.readCache(&$0) }
         if let (file, line) = table.string("classes", "the name of a file, such as \"labels.txt\"")
         {
             if Self.isWithin(file) {
@@ -227,6 +228,23 @@ extension ModelConfiguration {
         }
     }
 
+    private mutating func readCache(_ table: inout ConfigurationTable) {
+        var limits = CacheLimits()
+        if let bytes = table.byteCount("bytes", CacheLimits.bytesBounds) {
+            limits.bytesMax = bytes
+        }
+        if let lifetime = table.duration("lifetime", CacheLimits.lifetimeBounds) {
+            limits.lifetime = lifetime
+        }
+        if let bytes = table.byteCount("entry-max", CacheLimits.entryBounds) {
+            limits.entryMax = bytes
+        }
+        if let count = table.integer("followers", CacheLimits.followersBounds) {
+            limits.followersMax = count
+        }
+        self.cache = limits
+    }
+
     /// Whether a path stays below the directory that it starts from, as far as its text says.
     private static func isWithin(_ path: String) -> Bool {
         !path.hasPrefix("/") && !path.utf8.contains(0)
@@ -262,6 +280,28 @@ extension ModelConfiguration {
                 line("sequences"),
                 "sequences has no meaning without [state], which says what they share"
             )
+        }
+        if let cache {
+            if !self.state.isEmpty {
+                problems.add(
+                    line("cache"),
+                    "cache has no meaning with [state]: the answers follow from more than the request"
+                )
+            }
+            if self.lines["cache.bytes"] == nil {
+                if self.lines["cache.lifetime"] != nil {
+                    problems.add(
+                        line("cache.lifetime"),
+                        "cache.lifetime has no meaning without cache.bytes: no answer is kept"
+                    )
+                } else if cache.followersMax == 0 {
+                    problems.add(
+                        line("cache.followers"),
+                        "cache does nothing: without bytes no answer is kept, and with "
+                            + "followers = 0 no request waits for an equal one"
+                    )
+                }
+            }
         }
         if self.warmUp.inputs != nil, !self.warmUp.shapes.isEmpty {
             problems.add(

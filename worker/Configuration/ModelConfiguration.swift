@@ -39,6 +39,8 @@ package struct ModelConfiguration: Hashable, Sendable {
     /// Empty: the model has no sequences.
     package var state: [String: String] = [:]
     package var sequences = SequenceLimits()
+    /// What the answers may take that are given again to equal requests; `nil`: none is.
+    package var cache: CacheLimits?
     /// The file's path, if there is one.
     package var file: String?
     /// The line in the file of each key that it has, by the key's full name: `batching.max-size`.
@@ -61,6 +63,7 @@ package struct ModelConfiguration: Hashable, Sendable {
         hasher.combine(self.warmUp)
         hasher.combine(self.state)
         hasher.combine(self.sequences)
+        hasher.combine(self.cache)
         return UInt64(bitPattern: Int64(hasher.finalize()))
     }
 

@@ -66,6 +66,7 @@ extension Worker {
                 self.pool.open(model, at: place)
             case .close(let model, let place):
                 self.pool.close(place)
+                self.caches[place] = nil
                 self.observe(.modelRetired(model.name, model.version))
                 self.replies.forEach { if $0.model === model { $0.copyAnswer() } }
                 self.letGo(model)
@@ -229,13 +230,22 @@ extension Worker {
     }
 
     func tell(_ statistics: Statistics, _ peer: PeerID, requestID: UInt64) {
-        let counters = self.table.open.compactMap { model, place -> ModelCounters? in
-            guard statistics.model.isEmpty || model.name == statistics.model,
-                let statistics = self.pool.statistics(of: place)
-            else { return nil }
-            return ModelCounters(model, statistics)
+        var counters: [ModelCounters] = []
+        var caches: [CacheCounters] = []
+        for (model, place) in self.table.open
+        where statistics.model.isEmpty || model.name == statistics.model {
+            guard let statistics = self.pool.statistics(of: place) else { continue }
+            var counts = ModelCounters(model, statistics)
+            if let cache = self.caches[place] {
+                counts.add(cache)
+                caches.append(CacheCounters(cache, model: counters.count))
+            } else if model.cache != nil {
+                caches.append(CacheCounters(model: UInt16(clamping: counters.count)))
+            }
+            counters.append(counts)
         }
-        self.send(ModelStatisticsReply(counters), to: peer, requestID: requestID)
+        let reply = ModelStatisticsReply(counters, caches: caches)
+        self.send(reply, to: peer, requestID: requestID)
     }
 
     // MARK: Requests under way
