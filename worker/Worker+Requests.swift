@@ -42,9 +42,9 @@ extension Worker {
         let first = incoming.takeFirst()
         do throws(WireError) {
             let frame = try FrameView(UnsafeRawBufferPointer(first.bytes))
-            guard self.accept(frame.header, from: peer, now: now) else { return }
+            guard let link = self.accept(frame.header, from: peer, now: now) else { return }
             if frame.header.type == .infer {
-                try self.infer(frame, first: first, rest, from: peer, now: now)
+                try self.infer(frame, first: first, rest, from: peer, link, now: now)
             } else if frame.header.type == .input {
                 try self.ignoreInput(frame, first: first, rest)
             } else {
@@ -55,28 +55,34 @@ extension Worker {
         }
     }
 
-    private func accept(_ header: FrameHeader, from peer: PeerID, now: Moment) -> Bool {
+    /// - Returns: where the peer's link is until one comes or goes; `nil` if the message is not to be
+    ///   handled.
+    private func accept(
+        _ header: FrameHeader,
+        from peer: PeerID,
+        now: Moment
+    ) -> ClientLinks.Index? {
         if let index = self.clientLinks.index(forKey: peer) {
             switch self.clientLinks.values[index].received(header, now: now) {
-            case .handle: return true
-            case .ignore: return false
+            case .handle: return index
+            case .ignore: return nil
             case .refuse:
                 self.refuse(peer)
-                return false
+                return nil
             }
         }
         if self.clientLinks.count >= self.configuration.linksMax { self.forgetIdleLinks(now: now) }
         guard self.clientLinks.count < self.configuration.linksMax else {
             self.refusedMessages += 1
-            return false
+            return nil
         }
         var link = ClientLink(now: now)
         guard link.received(header, now: now) == .handle else {
             self.refusedMessages += 1
-            return false
+            return nil
         }
         self.clientLinks[peer] = link
-        return true
+        return self.clientLinks.index(forKey: peer)
     }
 
     /// Clients that have gone are not reported by libzmq 4.3.4 unless something is sent to them.
@@ -198,13 +204,11 @@ extension Worker {
         first: ReceivedFrame,
         _ rest: [ReceivedFrame],
         from peer: PeerID,
+        _ link: ClientLinks.Index,
         now: Moment
     ) throws(WireError) {
         let key = RequestKey(peer: peer, requestID: frame.header.requestID)
-        guard let index = self.clientLinks.index(forKey: peer),
-            self.clientLinks.values[index].takeCredit(),
-            let client = self.clientLinks.values[index].client
-        else {
+        guard let client = self.clientLinks.values[link].takeCredit() else {
             self.refuse(peer)
             return
         }
@@ -242,7 +246,6 @@ extension Worker {
             return
         }
         let model = self.table.model(at: modelIndex)
-        let budget = Duration.microseconds(Int64(clamping: frame.header.aux))
         do throws(InferFailure) {
             var (inputs, wanted): ([Tensor], [Int]) = ([], [])
             if sequence?.isFarewell != true {
@@ -262,7 +265,7 @@ extension Worker {
                 inputs: inputs,
                 wanted: wanted,
                 accepted: now,
-                deadline: now + budget,
+                deadline: now.advanced(microseconds: frame.header.aux),
                 priority: view.priority,
                 isIdempotent: frame.header.flags.contains(.idempotent),
                 sequence: sequence,
