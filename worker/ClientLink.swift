@@ -71,11 +71,13 @@ struct ClientLink: Sendable {
         self.owesGoAway = false
     }
 
-    /// A request takes one credit; false if the client had none left.
-    mutating func takeCredit() -> Bool {
-        guard self.inFlight < self.credit else { return false }
+    /// A request takes one credit.
+    ///
+    /// - Returns: whose request it is; `nil` if the client had none left.
+    mutating func takeCredit() -> InstanceID? {
+        guard self.inFlight < self.credit, let client else { return nil }
         self.inFlight += 1
-        return true
+        return client
     }
 
     /// Its answer gives it back.

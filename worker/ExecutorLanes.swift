@@ -3,13 +3,24 @@ internal import RoostWire
 
 /// What an executor's thread keeps of the models that it has run: a lane for each.
 struct ExecutorLanes {
-    struct Entry {
+    /// What it keeps of one model; a class, for a struct would be copied at each look.
+    final class Entry {
         let model: LoadedModel
         let lane: any Lane
         var buffers = BatchBuffers()
         /// The longest of the latest executions, in nanoseconds: a longer one counts at once, and
         /// is forgotten by an eighth with each that follows.
-        var longest: Int64 = 0
+        private(set) var longest: Int64 = 0
+
+        init(model: LoadedModel, lane: any Lane) {
+            self.model = model
+            self.lane = lane
+        }
+
+        /// An execution took so many nanoseconds.
+        func record(_ nanoseconds: Int64) {
+            self.longest = max(nanoseconds, self.longest - self.longest >> 3)
+        }
     }
 
     /// By the model's place.
@@ -17,37 +28,24 @@ struct ExecutorLanes {
     /// How many closings of places have been seen.
     private(set) var closings = 0
 
-    /// Makes sure that the thread has a lane of the job's model; returns its place.
-    mutating func open(_ job: Job) throws(EngineError) -> Int {
+    /// What the thread has of the job's model; `nil` before its first execution.
+    func known(_ job: Job) -> Entry? {
+        guard job.modelIndex < self.entries.count, let entry = self.entries[job.modelIndex],
+            entry.model === job.model
+        else { return nil }
+        return entry
+    }
+
+    /// Makes a lane of the job's model.
+    mutating func open(_ job: Job) throws(EngineError) -> Entry {
         let place = job.modelIndex
-        if place < self.entries.count, self.entries[place]?.model === job.model { return place }
         while self.entries.count <= place { self.entries.append(nil) }
         // First of all what another model has left is let go.
         self.entries[place] = nil
         let lane = try job.model.session.makeLane()
-        self.entries[place] = Entry(model: job.model, lane: lane)
-        return place
-    }
-
-    subscript(place: Int) -> Entry {
-        _read { yield self.entries[place]! }
-        _modify { yield &self.entries[place]! }
-    }
-
-    /// The longest of the latest executions of the job's model, in nanoseconds.
-    func longest(of job: Job) -> Int64 {
-        guard job.modelIndex < self.entries.count, let entry = self.entries[job.modelIndex],
-            entry.model === job.model
-        else { return .max }
-        return entry.longest
-    }
-
-    /// An execution of the job's model took so many nanoseconds.
-    mutating func record(_ nanoseconds: Int64, _ job: Job) {
-        guard job.modelIndex < self.entries.count,
-            let longest = self.entries[job.modelIndex]?.longest
-        else { return }
-        self.entries[job.modelIndex]?.longest = max(nanoseconds, longest - longest >> 3)
+        let entry = Entry(model: job.model, lane: lane)
+        self.entries[place] = entry
+        return entry
     }
 
     /// Lets go what belongs to models that are not open at their places any more.

@@ -16,8 +16,6 @@ final class ExecutorPool: Executors {
         /// Counts how often a place was closed.
         var closings = 0
         var idle = IdleThreads()
-        /// Jobs accepted and not yet answered, cancelled or dropped.
-        var unanswered = 0
         var isStopping = false
 
         /// Which threads to wake, so that all that can be executed is.
@@ -25,9 +23,24 @@ final class ExecutorPool: Executors {
             guard !self.idle.isEmpty, self.scheduler.queued > 0 else { return .init() }
             return self.idle.wake(for: self.scheduler.demand(now: now))
         }
+
+        mutating func finish(_ ended: Ended) {
+            if let failure = ended.failure {
+                self.scheduler.failed(failure, slot: ended.slot)
+            }
+            self.scheduler.finish(
+                slot: ended.slot,
+                now: ended.finished,
+                times: ended.times,
+                isMeasured: ended.failure == nil
+            )
+        }
     }
 
     private let state: Mutex<State>
+    /// Jobs accepted and not yet answered, cancelled or dropped. Not behind the lock, which belongs to
+    /// whoever has work to give or take.
+    private let unanswered = Atomic<Int>(0)
     /// One for each thread.
     private let semaphores: [Semaphore]
     private let threads: Mutex<[pthread_t]>
@@ -107,7 +120,7 @@ final class ExecutorPool: Executors {
                 )
                 if let refusal { refused.append((job, refusal)) }
             }
-            state.unanswered += jobs.count - refused.count
+            self.unanswered.add(jobs.count - refused.count, ordering: .relaxed)
             return state.wakeUps(now: now)
         }
         self.wake(wakes)
@@ -115,26 +128,22 @@ final class ExecutorPool: Executors {
     }
 
     func cancel(_ key: RequestKey) -> Job? {
-        self.state.withLock { state in
-            let job = state.scheduler.cancel(key)
-            if job != nil { state.unanswered -= 1 }
-            return job
-        }
+        let job = self.state.withLock { $0.scheduler.cancel(key) }
+        if job != nil { self.answered(1) }
+        return job
     }
 
     func cancelAll(of peer: PeerID) -> [Job] {
-        self.state.withLock { state in
-            let jobs = state.scheduler.cancelAll(of: peer)
-            state.unanswered -= jobs.count
-            return jobs
-        }
+        let jobs = self.state.withLock { $0.scheduler.cancelAll(of: peer) }
+        self.answered(jobs.count)
+        return jobs
     }
 
     func rename(_ key: RequestKey, to other: RequestKey) {
         self.state.withLock { $0.scheduler.rename(key, to: other) }
     }
 
-    func answered(_ count: Int) { self.state.withLock { $0.unanswered -= count } }
+    func answered(_ count: Int) { self.unanswered.subtract(count, ordering: .relaxed) }
 
     // What is held back is not any more.
     func drain() {
@@ -152,13 +161,14 @@ final class ExecutorPool: Executors {
         self.state.withLock { $0.scheduler.statistics(of: place) }
     }
 
-    var isIdle: Bool { self.state.withLock { $0.unanswered == 0 } }
+    var isIdle: Bool { self.unanswered.load(ordering: .relaxed) == 0 }
 
     func stop() {
-        self.state.withLock {
-            $0.isStopping = true
-            $0.unanswered -= $0.scheduler.cancelAll().count
+        let dropped = self.state.withLock { state in
+            state.isStopping = true
+            return state.scheduler.cancelAll()
         }
+        self.answered(dropped.count)
         let threads = self.threads.withLock { threads in
             defer { threads = [] }
             return threads
@@ -170,61 +180,61 @@ final class ExecutorPool: Executors {
     // MARK: An executor's thread
 
     private enum Step {
-        case run(Job, joined: [Job], slot: Int, now: Moment, load: Int)
+        case run(JobExecution, slot: Int)
         case late(Job, Lateness)
-        /// Nothing waits. The thread is counted as idle unless it has jobs to hand back first.
+        /// Nothing waits: the thread is counted as idle.
         case nothing
-        /// Nothing can be executed before then; there are no jobs to hand back.
+        /// Nothing can be executed before then: the thread is counted as idle, and is the one that
+        /// looks at the time.
         case wait(until: Moment)
         /// Models' places have been closed.
         case closed(Int, open: [LoadedModel?])
         case stop
     }
 
+    /// An execution that the scheduler has not been told of yet.
+    private struct Ended {
+        let slot: Int
+        let finished: Moment
+        let times: ModelStatistics.Times?
+        let failure: BatchFailure?
+    }
+
     private func run(_ index: Int) {
         var lanes = ExecutorLanes()
         var done: [Job] = []
         var gathering = Moment.never
+        var ended: Ended?
         var wasWoken = false
         while true {
-            let step = self.step(
-                index,
-                mayWait: done.isEmpty,
-                wasWoken: wasWoken,
-                closings: lanes.closings
-            )
+            let step = self.step(index, ended, wasWoken: wasWoken, closings: lanes.closings)
+            ended = nil
             wasWoken = false
             switch step {
-            case .run(let job, let joined, let slot, let now, let load):
-                // What is done waits only for a model that is known to be quick.
-                if lanes.longest(of: job) > Self.gatherLimit { self.flush(&done) }
-                let execution = JobExecution(
-                    first: job,
-                    joined: joined,
-                    started: now,
-                    load: load
-                )
-                let finished = self.execute(execution, slot: slot, &lanes)
-                if done.isEmpty { gathering = now }
-                done.append(job)
-                done += joined
-                if finished.nanoseconds - gathering.nanoseconds >= Self.gatherLimit
+            case .run(let execution, let slot):
+                let entry = lanes.known(execution.first)
+                let now = execution.started
+                // What is done waits only for a model that is known to be quick, and not for long.
+                if (entry?.longest ?? .max) > Self.gatherLimit
+                    || now.nanoseconds(since: gathering) >= Self.gatherLimit
                     || done.count >= Self.gatherMax
                 {
                     self.flush(&done)
                 }
+                if done.isEmpty { gathering = now }
+                ended = self.execute(execution, slot: slot, entry, &lanes)
+                done.append(execution.first)
+                if !execution.joined.isEmpty { done += execution.joined }
             case .late(let job, let lateness):
                 job.expire(lateness, sender: self.sender)
                 done.append(job)
                 self.flush(&done)
             case .nothing:
-                if done.isEmpty {
-                    self.semaphores[index].wait()
-                    wasWoken = true
-                } else {
-                    self.flush(&done)
-                }
+                self.flush(&done)
+                self.semaphores[index].wait()
+                wasWoken = true
             case .wait(let until):
+                self.flush(&done)
                 wasWoken = self.wait(index, until: until)
             case .closed(let closings, let open):
                 lanes.keep(open, closings: closings)
@@ -235,9 +245,11 @@ final class ExecutorPool: Executors {
         }
     }
 
-    private func step(_ index: Int, mayWait: Bool, wasWoken: Bool, closings: Int) -> Step {
-        let now = Moment(nanoseconds: Reactor.monotonicNanoseconds())
+    // What has ended and what is next under one lock, at one moment.
+    private func step(_ index: Int, _ ended: Ended?, wasWoken: Bool, closings: Int) -> Step {
+        let now = ended?.finished ?? Moment(nanoseconds: Reactor.monotonicNanoseconds())
         let (step, wakes) = self.state.withLock { state -> (Step, IdleThreads.WakeUps) in
+            if let ended { state.finish(ended) }
             if wasWoken { state.idle.looked() }
             if state.isStopping { return (.stop, .init()) }
             if state.closings != closings {
@@ -246,18 +258,15 @@ final class ExecutorPool: Executors {
             switch state.scheduler.next(now: now) {
             case .run(let job, let joined, let slot):
                 let load = state.scheduler.running + state.scheduler.queued - 1
-                return (
-                    .run(job, joined: joined, slot: slot, now: now, load: load),
-                    state.wakeUps(now: now)
-                )
+                let execution = JobExecution(first: job, joined: joined, started: now, load: load)
+                return (.run(execution, slot: slot), state.wakeUps(now: now))
             case .late(let job, let lateness): return (.late(job, lateness), .init())
             case .wait(let until):
-                guard mayWait else { return (.nothing, .init()) }
                 // One thread watches the time, the others sleep.
                 let watches = state.idle.append(index, until: until)
                 return (watches ? .wait(until: until) : .nothing, .init())
             case .nothing:
-                if mayWait { state.idle.append(index) }
+                state.idle.append(index)
                 return (.nothing, .init())
             }
         }
@@ -278,36 +287,33 @@ final class ExecutorPool: Executors {
         wakes.forEach { self.semaphores[$0].signal() }
     }
 
-    /// - Returns: when it had ended.
+    /// - Parameter entry: what the thread has of the model; `nil`: it has not run it yet.
     private func execute(
         _ execution: JobExecution,
         slot: Int,
+        _ entry: ExecutorLanes.Entry?,
         _ lanes: inout ExecutorLanes
-    ) -> Moment {
+    ) -> Ended {
         #if DEBUG
         self.hang()
         #endif
-        let outcome: JobExecution.Outcome?
+        var entry = entry
+        var outcome: JobExecution.Outcome?
         do throws(EngineError) {
-            let place = try lanes.open(execution.first)
-            let lane = lanes[place].lane
-            outcome = execution.run(on: lane, &lanes[place].buffers, sender: self.sender)
+            let opened = if let entry { entry } else { try lanes.open(execution.first) }
+            entry = opened
+            outcome = execution.run(on: opened.lane, &opened.buffers, sender: self.sender)
         } catch {
-            outcome = nil
             execution.fail(ErrorReply(.executionFailed, error.message), sender: self.sender)
         }
         let finished = Moment(nanoseconds: Reactor.monotonicNanoseconds())
-        lanes.record(finished.nanoseconds - execution.started.nanoseconds, execution.first)
-        self.state.withLock {
-            if let failure = outcome?.failure { $0.scheduler.failed(failure, slot: slot) }
-            $0.scheduler.finish(
-                slot: slot,
-                now: finished,
-                times: outcome?.times(from: execution.started, to: finished),
-                isMeasured: outcome?.failure == nil
-            )
-        }
-        return finished
+        entry?.record(finished.nanoseconds(since: execution.started))
+        return Ended(
+            slot: slot,
+            finished: finished,
+            times: outcome?.times(from: execution.started, to: finished),
+            failure: outcome?.failure
+        )
     }
 
     #if DEBUG

@@ -101,8 +101,9 @@ package final class Job: @unchecked Sendable {
         self.accepted = accepted
         self.deadline = deadline
         self.priority = priority
-        self.rows = model.joining?.rows(of: inputs) ?? 1
-        self.form = stream == nil ? model.joining?.form(of: inputs) ?? 0 : 0
+        let joining = model.joining
+        self.rows = joining?.rows(of: inputs) ?? 1
+        self.form = stream == nil ? joining?.form(of: inputs) ?? 0 : 0
         self.isIdempotent = isIdempotent
         self.sequence = sequence
         self.stream = stream
@@ -111,8 +112,9 @@ package final class Job: @unchecked Sendable {
     /// Its turn in its sequence has come: it is executed on that state.
     func goOn(from state: [Tensor]) {
         self.inputs += state
-        self.rows = self.model.joining?.rows(of: self.inputs) ?? 1
-        self.form = self.stream == nil ? self.model.joining?.form(of: self.inputs) ?? 0 : 0
+        let joining = self.model.joining
+        self.rows = joining?.rows(of: self.inputs) ?? 1
+        self.form = self.stream == nil ? joining?.form(of: self.inputs) ?? 0 : 0
     }
 
     /// Which request it is; the reactor's thread asks.
@@ -215,8 +217,8 @@ package final class Job: @unchecked Sendable {
         let answer = InferReply(
             timing: InferReply.Timing(
                 version: self.model.version,
-                queueMicroseconds: (started - self.accepted).wireMicroseconds,
-                computeMicroseconds: (ran - started).wireMicroseconds,
+                queueMicroseconds: started.wireMicroseconds(since: self.accepted),
+                computeMicroseconds: ran.wireMicroseconds(since: started),
                 inFlight: UInt32(clamping: load)
             ),
             outputs: self.named(outputs.dropLast(stateCount))

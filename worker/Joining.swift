@@ -6,7 +6,7 @@ internal import RoostWire
 ///
 /// Rows of different length are filled up only where the policy names a value for the input, along
 /// the input's open axes. Outputs are cut along axes that have the same name as such an axis.
-struct Joining: Sendable {
+final class Joining: Sendable {
     /// An axis of an input.
     struct Axis: Hashable, Sendable {
         let input: Int

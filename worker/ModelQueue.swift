@@ -1,8 +1,11 @@
 internal import RoostWire
 
 /// A request that waits for its model.
-struct Waiting<Item: Sendable>: Sendable {
-    var key: RequestKey
+///
+/// A class, for it is looked at more often than made, and each look at a struct in an array of
+/// optional ones copies it. It does not change: values that share it do not see each other.
+final class Waiting<Item: Sendable>: Sendable {
+    let key: RequestKey
     let item: Item
     let rows: Int
     /// Requests of equal form may be joined; those of form 0 never are.
@@ -12,6 +15,39 @@ struct Waiting<Item: Sendable>: Sendable {
     let deadline: Moment
     /// What it was expected to take alone when it was accepted.
     let work: ServiceTime.Work
+
+    init(
+        key: RequestKey,
+        item: Item,
+        rows: Int,
+        form: Int,
+        byteCount: Int,
+        admitted: Moment,
+        deadline: Moment,
+        work: ServiceTime.Work
+    ) {
+        self.key = key
+        self.item = item
+        self.rows = rows
+        self.form = form
+        self.byteCount = byteCount
+        self.admitted = admitted
+        self.deadline = deadline
+        self.work = work
+    }
+
+    func renamed(_ key: RequestKey) -> Waiting {
+        Waiting(
+            key: key,
+            item: self.item,
+            rows: self.rows,
+            form: self.form,
+            byteCount: self.byteCount,
+            admitted: self.admitted,
+            deadline: self.deadline,
+            work: self.work
+        )
+    }
 }
 
 /// The requests that wait for one model: a line for each class of priority.
@@ -38,8 +74,10 @@ struct ModelQueue<Item: Sendable>: Sendable {
         }
     }
 
+    /// A model is at the place that this is the queue of.
+    let isOpen: Bool
     /// By class, as far as one was asked for.
-    private var lines = [Line()]
+    private var lines: [Line]
     private(set) var count = 0
     private(set) var rows = 0
     private(set) var bytes = 0
@@ -56,7 +94,18 @@ struct ModelQueue<Item: Sendable>: Sendable {
     /// In nanoseconds.
     let queueTimeout: Int64
 
+    /// Of a place that is closed.
+    init() {
+        self.init(isOpen: false, lines: [], ExecutionPolicy())
+    }
+
     init(_ policy: ExecutionPolicy) {
+        self.init(isOpen: true, lines: [Line()], policy)
+    }
+
+    private init(isOpen: Bool, lines: [Line], _ policy: ExecutionPolicy) {
+        self.isOpen = isOpen
+        self.lines = lines
         self.batcher = Batcher(policy)
         self.instances = policy.instances ?? .max
         self.weight = Int64(policy.weight)
@@ -109,6 +158,7 @@ struct ModelQueue<Item: Sendable>: Sendable {
     }
 
     /// What is served before a request of that priority that comes now.
+    @inline(__always)
     func ahead(of priority: UInt8) -> (rows: Int, work: ServiceTime.Work) {
         let line = Self.line(of: priority)
         guard line < self.lines.count else { return (0, ServiceTime.Work()) }
@@ -143,15 +193,16 @@ struct ModelQueue<Item: Sendable>: Sendable {
     /// When more wait than fill a batch, a request for which only a smaller one is quick enough is
     /// too late: small batches of the most urgent would have all that follow become as urgent.
     ///
-    /// - Parameter work: what so many rows take.
+    /// - Parameter times: what is known of the model at this place, and of others.
     mutating func popLate(
         now: Moment,
-        work: (Int) -> ServiceTime.Work
+        place: Int,
+        _ times: borrowing ServiceTime
     ) -> (entry: Waiting<Item>, reason: Lateness)? {
         for line in self.lines.indices {
             guard let first = self.lines[line].queue.first else { continue }
             let left = first.deadline.nanoseconds - now.nanoseconds
-            if left <= 0 || self.isTooLate(first, left: left, work) {
+            if left <= 0 || self.isTooLate(first, left: left, place, times, now) {
                 self.statistics.refusals.expired &+= 1
                 return self.pop(line).map { ($0, .deadline) }
             }
@@ -166,14 +217,16 @@ struct ModelQueue<Item: Sendable>: Sendable {
     private func isTooLate(
         _ first: Waiting<Item>,
         left: Int64,
-        _ work: (Int) -> ServiceTime.Work
+        _ place: Int,
+        _ times: borrowing ServiceTime,
+        _ now: Moment
     ) -> Bool {
         // One that is alone is given the benefit of the doubt.
-        let alone = work(first.rows)
+        let alone = times.work(of: place, rows: first.rows, now: now)
         if left < (self.count == 1 ? alone.least : alone.mean) { return true }
         let rowsMax = self.batcher.rowsMax
         guard self.batcher.joins, first.form != 0, self.rows - first.rows >= rowsMax,
-            left < work(rowsMax).mean
+            left < times.work(of: place, rows: rowsMax, now: now).mean
         else { return false }
         return first.rows + self.joinableRows(first, upTo: rowsMax) >= rowsMax
     }
@@ -273,7 +326,7 @@ struct ModelQueue<Item: Sendable>: Sendable {
     mutating func rename(_ key: RequestKey, to other: RequestKey) -> Bool {
         for line in self.lines.indices {
             let isHere = self.lines[line].queue.updateFirst(where: { $0.key == key }) {
-                $0.key = other
+                $0 = $0.renamed(other)
             }
             if isHere { return true }
         }

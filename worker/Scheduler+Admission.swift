@@ -35,15 +35,15 @@ extension Scheduler {
         now: Moment
     ) -> Refusal? {
         precondition(
-            place < self.queues.count && self.queues[place] != nil,
+            place < self.queues.count && self.queues[place].isOpen,
             "a request came for place \(place), which is not open"
         )
         if self.isDraining, !isContinued {
-            self.queues[place]!.statistics.refusals.draining &+= 1
+            self.queues[place].statistics.refusals.draining &+= 1
             return .draining
         }
         if !isContinued, let refusal = self.fullness(place, byteCount: byteCount) {
-            self.queues[place]!.statistics.refusals.full &+= 1
+            self.queues[place].statistics.refusals.full &+= 1
             return refusal
         }
         let work = self.serviceTime.work(of: place, rows: rows, now: now)
@@ -56,16 +56,16 @@ extension Scheduler {
             now: now
         )
         if let lateness, !isContinued {
-            self.queues[place]!.statistics.refusals.late &+= 1
+            self.queues[place].statistics.refusals.late &+= 1
             return lateness
         }
-        if self.queues[place]!.count == 0 {
+        if self.queues[place].count == 0 {
             self.backlog.append(place)
             self.shares.arrive(place)
         }
         self.queued += 1
         self.queuedBytes += byteCount
-        self.queues[place]!.append(
+        self.queues[place].append(
             Waiting(
                 key: key,
                 item: item,
@@ -90,15 +90,15 @@ extension Scheduler {
         guard self.queuedBytes + byteCount <= self.queueBytesMax || self.queued == 0 else {
             return .bytesFull(self.queueBytesMax, backoff: self.backoff(self.queued))
         }
-        let (count, bytes) = (self.queues[place]!.count, self.queues[place]!.bytes)
+        let (count, bytes) = (self.queues[place].count, self.queues[place].bytes)
         guard count > 0 else { return nil }
-        let bound = self.queues[place]!.queueMax
+        let bound = self.queues[place].queueMax
         // As with the worker's bound: what can begin at once does not wait.
-        let free = max(min(self.slots - self.executions.count, self.queues[place]!.unused), 0)
+        let free = max(min(self.slots - self.executions.count, self.queues[place].unused), 0)
         guard count - free < bound else {
             return .queueFull(bound, backoff: self.backoff(count))
         }
-        let bytesBound = self.queues[place]!.queueBytesMax
+        let bytesBound = self.queues[place].queueBytesMax
         guard bytes <= bytesBound - byteCount else {
             return .bytesFull(bytesBound, backoff: self.backoff(count))
         }
@@ -129,11 +129,11 @@ extension Scheduler {
     ) -> Refusal? {
         let left = deadline.nanoseconds - now.nanoseconds
         guard left > 0 else { return .deadlinePassed }
-        let timeout = self.queues[place]!.queueTimeout
+        let timeout = self.queues[place].queueTimeout
         if deadline == .never, timeout == .max { return nil }
         let (ahead, service) = self.ahead(place, rows, work, priority, now)
         let others = self.others(ahead.mean, place, now)
-        let instances = min(self.slots, self.queues[place]!.instances)
+        let instances = min(self.slots, self.queues[place].instances)
         // The most that it can be: nearly every request passes this.
         let most = (ahead.most + others.most + self.executions.work) / Int64(instances)
         let reserve = deadline == .never ? 0 : left / Self.reserveShare
@@ -146,7 +146,7 @@ extension Scheduler {
             wait = (ahead.mean + others.mean + running) / Int64(self.slots)
             spread = (ahead.most + others.most + running) / Int64(self.slots) - wait
         }
-        if self.queues[place]!.count + self.queues[place]!.executing >= instances {
+        if self.queues[place].count + self.queues[place].executing >= instances {
             let running = self.executions.left(of: place, now: now)
             wait = max(wait, (ahead.mean + running) / Int64(instances))
         }
@@ -164,9 +164,9 @@ extension Scheduler {
         _ priority: UInt8,
         _ now: Moment
     ) -> (ahead: ServiceTime.Work, service: ServiceTime.Work) {
-        let line = self.queues[place]!.ahead(of: priority)
-        guard line.rows > 0, self.queues[place]!.batcher.joins else { return (line.work, work) }
-        let size = self.queues[place]!.batcher.rowsExpected
+        let line = self.queues[place].ahead(of: priority)
+        guard line.rows > 0, self.queues[place].batcher.joins else { return (line.work, work) }
+        let size = self.queues[place].batcher.rowsExpected
         let before = (line.rows + rows - 1) / size
         let last = before > 0 ? max(size, rows) : line.rows + rows
         let full = self.serviceTime.work(of: place, rows: size, now: now)
@@ -181,10 +181,10 @@ extension Scheduler {
             return others
         }
         let tag = Double(self.shares.start(of: place))
-        let end = tag + Double(ahead) / Double(self.queues[place]!.weight)
+        let end = tag + Double(ahead) / Double(self.queues[place].weight)
         for other in self.backlog where other != place {
             let granted =
-                (end - Double(self.shares.tags[other])) * Double(self.queues[other]!.weight)
+                (end - Double(self.shares.tags[other])) * Double(self.queues[other].weight)
             guard granted > 0 else { continue }
             let waiting = self.waiting(other, now)
             others += waiting.scaled(by: min(granted / Double(max(waiting.mean, 1)), 1))
@@ -194,9 +194,9 @@ extension Scheduler {
 
     /// What is executed of all that waits for a model.
     private func waiting(_ place: Int, _ now: Moment) -> ServiceTime.Work {
-        let line = self.queues[place]!.ahead(of: 0)
-        guard self.queues[place]!.batcher.joins else { return line.work }
-        let size = self.queues[place]!.batcher.rowsExpected
+        let line = self.queues[place].ahead(of: 0)
+        guard self.queues[place].batcher.joins else { return line.work }
+        let size = self.queues[place].batcher.rowsExpected
         let full = self.serviceTime.work(of: place, rows: min(size, line.rows), now: now)
         return full.times((line.rows + size - 1) / size)
     }

@@ -6,7 +6,7 @@ extension Scheduler {
     /// Takes a waiting request out; `nil` if it is not waiting: unknown, running or finished.
     package mutating func cancel(_ key: RequestKey) -> Item? {
         for place in self.backlog {
-            guard let entry = self.queues[place]!.cancel(key) else { continue }
+            guard let entry = self.queues[place].cancel(key) else { continue }
             self.left(entry, place)
             return entry.item
         }
@@ -24,7 +24,7 @@ extension Scheduler {
     private mutating func cancelAll(_ matches: (Waiting<Item>) -> Bool) -> [Item] {
         var items: [Item] = []
         for place in self.backlog {
-            let taken = self.queues[place]!.cancelAll(matches)
+            let taken = self.queues[place].cancelAll(matches)
             for entry in taken {
                 self.left(entry, place)
                 items.append(entry.item)
@@ -35,6 +35,6 @@ extension Scheduler {
 
     /// A waiting request is another link's from now on; nothing if it does not wait.
     package mutating func rename(_ key: RequestKey, to other: RequestKey) {
-        for place in self.backlog where self.queues[place]!.rename(key, to: other) { return }
+        for place in self.backlog where self.queues[place].rename(key, to: other) { return }
     }
 }

@@ -53,8 +53,8 @@ package struct Scheduler<Item: Sendable>: Sendable {
     /// In nanoseconds.
     private let stallLimit: Int64
     private let stallFactor: Int64
-    /// By place.
-    var queues: [ModelQueue<Item>?] = []
+    /// By place; a closed place has an empty one, for each use of an optional one asks what it is.
+    var queues: [ModelQueue<Item>] = []
     /// The places where requests wait.
     var backlog: [Int] = []
     var shares = FairShare()
@@ -115,8 +115,8 @@ package struct Scheduler<Item: Sendable>: Sendable {
 
     /// A model may be asked for by that place from now on.
     package mutating func open(_ place: Int, _ policy: ExecutionPolicy) {
-        while self.queues.count <= place { self.queues.append(nil) }
-        precondition(self.queues[place] == nil, "place \(place) was opened twice")
+        while self.queues.count <= place { self.queues.append(ModelQueue()) }
+        precondition(!self.queues[place].isOpen, "place \(place) was opened twice")
         self.queues[place] = ModelQueue(policy)
         self.shares.open(place)
         self.serviceTime.forget(place)
@@ -126,15 +126,16 @@ package struct Scheduler<Item: Sendable>: Sendable {
     package mutating func close(_ place: Int) {
         let queue = self.queues[place]
         precondition(
-            queue?.count == 0 && queue?.executing == 0,
-            "place \(place) was closed with \(queue?.count ?? -1) requests waiting"
+            queue.isOpen && queue.count == 0 && queue.executing == 0,
+            "place \(place) was closed with \(queue.count) requests waiting"
         )
-        self.queues[place] = nil
+        self.queues[place] = ModelQueue()
     }
 
     /// What was done for the model of that place; nothing if there is none.
     package func statistics(of place: Int) -> ModelStatistics? {
-        place < self.queues.count ? self.queues[place]?.statistics : nil
+        guard place < self.queues.count, self.queues[place].isOpen else { return nil }
+        return self.queues[place].statistics
     }
 
     // MARK: What is next
@@ -145,24 +146,21 @@ package struct Scheduler<Item: Sendable>: Sendable {
         guard let place = self.choose(now: now, due: &due) else {
             return due == .never ? .nothing : .wait(until: due)
         }
-        let times = self.serviceTime
-        let late = self.queues[place]!.popLate(now: now) { rows in
-            times.work(of: place, rows: rows, now: now)
-        }
-        if let late {
+        if let late = self.queues[place].popLate(now: now, place: place, self.serviceTime) {
             self.left(late.entry, place)
             return .late(late.entry.item, late.reason)
         }
-        guard let first = self.queues[place]!.popFirst() else {
+        guard let first = self.queues[place].popFirst() else {
             preconditionFailure("nothing waits at place \(place) of the backlog")
         }
         self.left(first, place)
-        guard self.queues[place]!.batcher.mayJoin else { return self.begin(first, [], place, now) }
-        guard self.queues[place]!.batcher.joins else {
-            self.queues[place]!.batcher.ranAlone()
+        guard self.queues[place].batcher.mayJoin else { return self.begin(first, [], place, now) }
+        guard self.queues[place].batcher.joins else {
+            self.queues[place].batcher.ranAlone()
             return self.begin(first, [], place, now)
         }
-        let joined = self.queues[place]!.popJoining(
+        let times = self.serviceTime
+        let joined = self.queues[place].popJoining(
             first,
             rowsMax: self.rowsMax(first, place),
             now: now
@@ -174,7 +172,7 @@ package struct Scheduler<Item: Sendable>: Sendable {
     /// Of the models that may be executed the one with the lowest tag.
     private func choose(now: Moment, due: inout Moment) -> Int? {
         var chosen: Int?
-        for place in self.backlog where self.queues[place]!.hasInstance {
+        for place in self.backlog where self.queues[place].hasInstance {
             if let chosen, self.shares.tags[chosen] <= self.shares.tags[place] { continue }
             if let then = self.delay(at: place, now: now) {
                 due = min(due, then)
@@ -187,19 +185,19 @@ package struct Scheduler<Item: Sendable>: Sendable {
 
     /// Until when the model's requests are held back; `nil` if they are not.
     private func delay(at place: Int, now: Moment) -> Moment? {
-        guard self.queues[place]!.batcher.delays, !self.isDraining else { return nil }
-        let rows = min(self.queues[place]!.rows, self.queues[place]!.batcher.rowsMax)
-        let due = self.queues[place]!.due(service: self.serviceTime.mean(of: place, rows: rows))
+        guard self.queues[place].batcher.delays, !self.isDraining else { return nil }
+        let rows = min(self.queues[place].rows, self.queues[place].batcher.rowsMax)
+        let due = self.queues[place].due(service: self.serviceTime.mean(of: place, rows: rows))
         return due > now ? due : nil
     }
 
     /// How many rows a batch may have that begins with `first`: what waits is divided among the
     /// executors that are free if that is quicker.
     private func rowsMax(_ first: Waiting<Item>, _ place: Int) -> Int {
-        let rowsMax = self.queues[place]!.batcher.rowsMax
-        let free = min(self.slots - self.executions.count, self.queues[place]!.unused)
+        let rowsMax = self.queues[place].batcher.rowsMax
+        let free = min(self.slots - self.executions.count, self.queues[place].unused)
         guard free > 1 else { return rowsMax }
-        let rows = self.queues[place]!.rows + first.rows
+        let rows = self.queues[place].rows + first.rows
         let part = (rows + free - 1) / free
         guard part < rowsMax else { return rowsMax }
         guard let together = self.serviceTime.measuredMean(of: place, rows: min(rows, rowsMax)),
@@ -219,15 +217,15 @@ package struct Scheduler<Item: Sendable>: Sendable {
     ) -> Next {
         if self.executions.count == 0 { self.lastProgress = now }
         var rows = first.rows
-        self.queues[place]!.began(first, now: now)
+        self.queues[place].began(first, now: now)
         for entry in joined {
             rows += entry.rows
-            self.queues[place]!.waited(entry, now: now)
+            self.queues[place].waited(entry, now: now)
         }
-        self.queues[place]!.batcher.formed(rows: rows, leaving: self.queues[place]!.rows)
+        self.queues[place].batcher.formed(rows: rows, leaving: self.queues[place].rows)
         let mean = self.serviceTime.mean(of: place, rows: rows)
         let expected = mean == 0 ? self.serviceTime.mean : mean
-        self.shares.begin(place, expected: expected, weight: self.queues[place]!.weight)
+        self.shares.begin(place, expected: expected, weight: self.queues[place].weight)
         let slot = self.executions.begin(
             Executions.Execution(
                 place: place,
@@ -244,14 +242,14 @@ package struct Scheduler<Item: Sendable>: Sendable {
     /// What executors that have nothing to do could begin now.
     package func demand(now: Moment) -> ExecutorDemand {
         var demand = ExecutorDemand()
-        for place in self.backlog where self.queues[place]!.hasInstance {
+        for place in self.backlog where self.queues[place].hasInstance {
             if let then = self.delay(at: place, now: now) {
                 demand.due = min(demand.due, then)
             } else {
                 // Whoever takes the first of a batch sees whether another is left.
                 demand.executions +=
-                    self.queues[place]!.batcher.joins
-                    ? 1 : min(self.queues[place]!.count, self.queues[place]!.unused)
+                    self.queues[place].batcher.joins
+                    ? 1 : min(self.queues[place].count, self.queues[place].unused)
             }
         }
         return demand
@@ -289,9 +287,9 @@ package struct Scheduler<Item: Sendable>: Sendable {
             place,
             expected: execution.expected,
             actual: duration,
-            weight: self.queues[place]!.weight
+            weight: self.queues[place].weight
         )
-        self.queues[place]!.ended(
+        self.queues[place].ended(
             execution,
             times: times ?? ModelStatistics.Times(),
             isMeasured: isMeasured
@@ -303,16 +301,16 @@ package struct Scheduler<Item: Sendable>: Sendable {
         let place = self.executions.place(of: slot)
         switch failure {
         case .unequal: break
-        case .engine: self.queues[place]!.batcher.failed()
-        case .rows: self.queues[place]!.batcher.stopJoining()
+        case .engine: self.queues[place].batcher.failed()
+        case .rows: self.queues[place].batcher.stopJoining()
         }
-        self.queues[place]!.statistics.failedBatches &+= 1
+        self.queues[place].statistics.failedBatches &+= 1
     }
 
     /// A request has been taken out of its model's queue.
     mutating func left(_ entry: Waiting<Item>, _ place: Int) {
         self.queued -= 1
         self.queuedBytes -= entry.byteCount
-        if self.queues[place]!.count == 0 { self.backlog.removeAll { $0 == place } }
+        if self.queues[place].count == 0 { self.backlog.removeAll { $0 == place } }
     }
 }

@@ -41,9 +41,9 @@ extension Worker {
         let first = incoming.takeFirst()
         do throws(WireError) {
             let frame = try FrameView(UnsafeRawBufferPointer(first.bytes))
-            guard self.accept(frame.header, from: peer, now: now) else { return }
+            guard let link = self.accept(frame.header, from: peer, now: now) else { return }
             if frame.header.type == .infer {
-                try self.infer(frame, first: first, rest, from: peer, now: now)
+                try self.infer(frame, first: first, rest, from: peer, link, now: now)
             } else if frame.header.type == .input {
                 try self.ignoreInput(frame, first: first, rest)
             } else {
@@ -54,28 +54,34 @@ extension Worker {
         }
     }
 
-    private func accept(_ header: FrameHeader, from peer: PeerID, now: Moment) -> Bool {
+    /// - Returns: where the peer's link is until one comes or goes; `nil` if the message is not to be
+    ///   handled.
+    private func accept(
+        _ header: FrameHeader,
+        from peer: PeerID,
+        now: Moment
+    ) -> ClientLinks.Index? {
         if let index = self.clientLinks.index(forKey: peer) {
             switch self.clientLinks.values[index].received(header, now: now) {
-            case .handle: return true
-            case .ignore: return false
+            case .handle: return index
+            case .ignore: return nil
             case .refuse:
                 self.refuse(peer)
-                return false
+                return nil
             }
         }
         if self.clientLinks.count >= self.configuration.linksMax { self.forgetIdleLinks(now: now) }
         guard self.clientLinks.count < self.configuration.linksMax else {
             self.refusedMessages += 1
-            return false
+            return nil
         }
         var link = ClientLink(now: now)
         guard link.received(header, now: now) == .handle else {
             self.refusedMessages += 1
-            return false
+            return nil
         }
         self.clientLinks[peer] = link
-        return true
+        return self.clientLinks.index(forKey: peer)
     }
 
     /// Clients that have gone are not reported by libzmq 4.3.4 unless something is sent to them.

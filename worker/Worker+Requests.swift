@@ -11,13 +11,11 @@ extension Worker {
         first: ReceivedFrame,
         _ rest: [ReceivedFrame],
         from peer: PeerID,
+        _ link: ClientLinks.Index,
         now: Moment
     ) throws(WireError) {
         let key = RequestKey(peer: peer, requestID: frame.header.requestID)
-        guard let index = self.clientLinks.index(forKey: peer),
-            self.clientLinks.values[index].takeCredit(),
-            let client = self.clientLinks.values[index].client
-        else {
+        guard let client = self.clientLinks.values[link].takeCredit() else {
             self.refuse(peer)
             return
         }
@@ -55,7 +53,6 @@ extension Worker {
             return
         }
         let model = self.table.model(at: modelIndex)
-        let budget = Duration.microseconds(Int64(clamping: frame.header.aux))
         do throws(InferFailure) {
             var (inputs, wanted): ([Tensor], [Int]) = ([], [])
             if sequence?.isFarewell != true {
@@ -75,7 +72,7 @@ extension Worker {
                 inputs: inputs,
                 wanted: wanted,
                 accepted: now,
-                deadline: now + budget,
+                deadline: now.advanced(microseconds: frame.header.aux),
                 priority: view.priority,
                 isIdempotent: frame.header.flags.contains(.idempotent),
                 sequence: sequence,

@@ -41,6 +41,8 @@ package actor Worker {
         var isAnnounced = false
     }
 
+    typealias ClientLinks = [PeerID: ClientLink]
+
     let reactor: Reactor
     let configuration: WorkerConfiguration
     let instance = InstanceID.random(using: Entropy())
@@ -58,7 +60,7 @@ package actor Worker {
     private var localSocket: RuntimeDirectory.Bound?
     var record: WorkerRecord
     var brokerLinks: [BrokerLink] = []
-    var clientLinks: [PeerID: ClientLink] = [:]
+    var clientLinks: ClientLinks = [:]
     var refusedMessages: UInt64 = 0
     /// When clients that had gone were last looked for.
     var idleLinksForgotten = Moment(nanoseconds: 0)
@@ -409,10 +411,7 @@ package actor Worker {
 
 extension Worker: SocketHandler, TimerHandler {
     nonisolated package func socketReady(slot: Int) -> Bool {
-        self.reactor.assumeIsolated(self) { worker in
-            if slot == worker.socket?.slot { return worker.receiveFromClients() }
-            return worker.receiveFromBroker(slot: slot)
-        }
+        self.reactor.assumeIsolated(self) { $0.receive(slot: slot) }
     }
 
     nonisolated package func timerFired(_: Int, now: Int64) {
@@ -431,6 +430,10 @@ extension Worker: SocketHandler, TimerHandler {
             worker.setTimer()
             worker.finishDraining()
         }
+    }
+
+    private func receive(slot: Int) -> Bool {
+        slot == self.socket?.slot ? self.receiveFromClients() : self.receiveFromBroker(slot: slot)
     }
 
     /// The timer serves the brokers' links, the watch over executions, the answers, streams and

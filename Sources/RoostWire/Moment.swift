@@ -15,15 +15,38 @@ package struct Moment: Hashable, Comparable, Sendable {
     }
 
     package static func + (moment: Moment, duration: Duration) -> Moment {
-        let (sum, overflow) = moment.nanoseconds.addingReportingOverflow(duration.nanoseconds)
-        guard !overflow else { return duration < .zero ? Moment(nanoseconds: .min) : .never }
+        moment.advanced(nanoseconds: duration.nanoseconds)
+    }
+
+    /// So many nanoseconds later, saturating. `Duration` has 128 bits, of which each conversion pays
+    /// a division: the path of every request counts in plain numbers.
+    package func advanced(nanoseconds: Int64) -> Moment {
+        let (sum, overflow) = self.nanoseconds.addingReportingOverflow(nanoseconds)
+        guard !overflow else { return nanoseconds < 0 ? Moment(nanoseconds: .min) : .never }
         return Moment(nanoseconds: sum)
     }
 
+    /// So many microseconds later, saturating.
+    package func advanced(microseconds: UInt64) -> Moment {
+        let (nanoseconds, overflow) = Int64(clamping: microseconds)
+            .multipliedReportingOverflow(by: 1_000)
+        return overflow ? .never : self.advanced(nanoseconds: nanoseconds)
+    }
+
+    /// How many nanoseconds later than the other it is, saturating.
+    package func nanoseconds(since other: Moment) -> Int64 {
+        let (distance, overflow) = self.nanoseconds.subtractingReportingOverflow(other.nanoseconds)
+        guard !overflow else { return self < other ? .min : .max }
+        return distance
+    }
+
+    /// How many whole microseconds later than the other it is, within what a `UInt32` holds.
+    package func wireMicroseconds(since other: Moment) -> UInt32 {
+        UInt32(clamping: self.nanoseconds(since: other) / 1_000)
+    }
+
     package static func - (left: Moment, right: Moment) -> Duration {
-        let (distance, overflow) = left.nanoseconds.subtractingReportingOverflow(right.nanoseconds)
-        guard !overflow else { return .nanoseconds(left < right ? Int64.min : .max) }
-        return .nanoseconds(distance)
+        .nanoseconds(left.nanoseconds(since: right))
     }
 }
 

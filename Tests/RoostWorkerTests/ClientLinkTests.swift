@@ -65,17 +65,17 @@ struct ClientLinkTests {
     @Test("credit is taken up to the bound, not beyond, and given back", arguments: [1, 2, 300])
     func credit(bound: Int) {
         var link = self.greeted(credit: bound)
-        let taken = (0...bound).map { _ in link.takeCredit() }
+        let taken = (0...bound).map { _ in link.takeCredit() != nil }
         #expect(taken == Array(repeating: true, count: bound) + [false])
         link.giveBackCredit()
-        let again = [link.takeCredit(), link.takeCredit()]
+        let again = [link.takeCredit() != nil, link.takeCredit() != nil]
         #expect(again == [true, false])
     }
 
     @Test("without a greeting there is no credit, and none is given back below zero")
     func noCredit() {
         var link = ClientLink(now: self.now)
-        let isTaken = link.takeCredit()
+        let isTaken = link.takeCredit() != nil
         #expect(!isTaken)
         link.giveBackCredit()
         #expect(link.inFlight == 0)
