@@ -17,6 +17,8 @@ package final class LoadedModel: Sendable {
     let joining: Joining?
     /// What its sequences share with it; `nil`: it has none.
     let state: StateTensors?
+    /// Whether its streams take further inputs.
+    let takesInputs: Bool
     /// How many of its outputs are state: the last ones.
     let stateCount: Int
     private let loaded: Mutex<(any Session)?>
@@ -38,6 +40,7 @@ package final class LoadedModel: Sendable {
         let stateful = state.isEmpty ? nil : StatefulSession(session, state: state)
         let session = stateful ?? session
         self.stateCount = stateful?.stateCount ?? 0
+        self.takesInputs = (session as? any StreamingSession)?.takesInputs ?? false
         self.state = stateful.map { StateTensors($0, limits: sequences) }
         self.joining = Joining(session.signature, policy)
         self.policy = self.joining == nil ? policy.alone(nil) : policy

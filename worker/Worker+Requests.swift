@@ -46,7 +46,7 @@ extension Worker {
             if frame.header.type == .infer {
                 try self.infer(frame, first: first, rest, from: peer, now: now)
             } else if frame.header.type == .input {
-                try self.ignoreInput(frame, first: first, rest)
+                try self.take(frame, first: first, rest, from: peer)
             } else {
                 try self.control(frame, from: peer)
             }
@@ -96,21 +96,6 @@ extension Worker {
         self.clientLinks[peer]?.refuse()
         self.submitArrivals()
         self.abandon(peer)
-    }
-
-    /// Of a stream that was refused. It had no credit for inputs, only to say that none come.
-    private func ignoreInput(
-        _ frame: FrameView,
-        first: ReceivedFrame,
-        _ rest: [ReceivedFrame]
-    ) throws(WireError) {
-        let payload = ReceivedPayload(
-            frame: TensorStorage(first.bytes, owner: first),
-            inlineOffset: frame.inlineOffset,
-            frames: rest.map { TensorStorage($0.bytes, owner: $0) }
-        )
-        let input = try InferInput(frame, payload: payload)
-        guard input.isLast, input.inputs.isEmpty else { throw WireError(.badValue) }
     }
 
     private func control(_ frame: FrameView, from peer: PeerID) throws(WireError) {
@@ -233,7 +218,16 @@ extension Worker {
                 self.fail(key, problem)
                 return
             }
-            if extended.itemCredit > 0 { stream = JobStream(credit: extended.itemCredit) }
+            if extended.itemCredit > 0 {
+                if let fullness = self.streamFullness(peer) {
+                    self.fail(key, fullness, isRetryable: true)
+                    return
+                }
+                stream = JobStream(
+                    credit: extended.itemCredit,
+                    inputs: extended.isOpen ? self.configuration.streamInputsMax : nil
+                )
+            }
         }
         guard let modelIndex = place else {
             let error = self.unknownModel(view.model, version: view.version, label: view.label)
@@ -268,7 +262,7 @@ extension Worker {
                 sequence: sequence,
                 stream: stream
             )
-            if stream != nil { self.streams[key] = job }
+            if stream != nil { self.openStream(job) }
             if let sequence {
                 self.enter(job, sequence, now: now)
             } else {
@@ -299,8 +293,12 @@ extension Worker {
 
     /// Why what the extension asks for cannot be had from the model of that place.
     private func problem(with extended: InferExtension, place: Int?) -> ErrorReply? {
-        if extended.isOpen {
-            return ErrorReply(.invalidInput, "this worker takes all inputs with the request")
+        if extended.isOpen, let place, !self.table.model(at: place).takesInputs {
+            let name = self.table.model(at: place).name
+            return ErrorReply(
+                .invalidInput,
+                "model '\(name)' takes no further inputs: all of them come with the request"
+            )
         }
         guard extended.sequence != 0 else { return nil }
         guard let place else {

@@ -76,7 +76,10 @@ package actor Worker {
     var progressCheck = Moment.never
     /// The requests under way that are answered by many results.
     var streams: [RequestKey: Job] = [:]
-    /// When to look for streams whose clients take nothing more; never if none waits for that.
+    /// What the inputs that wait for their streams hold in memory.
+    var inputBytes = 0
+    /// When to look for streams whose clients neither take nor send more; never if none waits for
+    /// that.
     var streamsDeadline = Moment.never
     private var draining: CheckedContinuation<Void, Never>?
     private var drainDeadline = Moment.never
@@ -282,6 +285,7 @@ package actor Worker {
         self.underWay = []
         self.sequences = [:]
         self.streams = [:]
+        self.inputBytes = 0
     }
 
     /// Ends ``drain()`` once nothing is left to be answered, or the time is up.
