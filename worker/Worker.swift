@@ -111,11 +111,13 @@ package actor Worker {
     /// A worker that will serve `models`.
     ///
     /// - Parameters:
+    ///   - labels: by the models' names: which label names which version.
     ///   - observe: is told of events, on the reactor's thread; must not block.
     ///   - executors: makes what executes the requests.
     package init(
         _ configuration: WorkerConfiguration,
         models: [LoadedModel],
+        labels: [String: [String: UInt32]] = [:],
         on reactor: Reactor,
         incarnation: UInt64,
         observe: @escaping @Sendable (Event) -> Void = { _ in },
@@ -123,7 +125,7 @@ package actor Worker {
     ) {
         self.init(
             configuration,
-            table: ModelTable(models: models),
+            table: ModelTable(models: models, labels: labels),
             supply: nil,
             stock: nil,
             on: reactor,
