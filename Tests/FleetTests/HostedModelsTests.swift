@@ -1,3 +1,4 @@
+import RoostClient
 import RoostTestKit
 import Testing
 
@@ -38,5 +39,35 @@ struct HostedModelsTests {
         #expect(try await host.wait() == .code(0))
         let left = try await fleet.roost(["workers"])
         #expect(!left.output.contains { $0.contains("ready") })
+    }
+
+    @Test("SIGTERM lets a stream go on, and the second one ends it")
+    func signals() async throws {
+        let fleet = try await ProcessFleet(workers: [])
+        let host = try ChildProcess(
+            Self.program,
+            environment: ["ROOST_BROKER": fleet.brokerEndpoint]
+        )
+        _ = try await host.waitForLine(containing: "ready on")
+        let client = try fleet.client()
+        let x: NamedTensors = ["x": Tensor([1] as [Double], shape: [1])]
+        let stream = client.openStream(model: "running-statistics", inputs: x)
+        var items = stream.makeAsyncIterator()
+        let first = try await items.next()
+        #expect(first?.index == 0)
+        host.send(.terminate)
+        _ = try await host.waitForLine(containing: "draining", in: .error)
+        try await stream.send(x)
+        let count: [Int64]? = try await items.next()?.outputs["count"]?.elements()
+        #expect(count == [2])
+        host.send(.terminate)
+        #expect(try await host.wait() == .code(0))
+        do throws(InferenceError) {
+            _ = try await items.next()
+            Issue.record("the stream was not lost")
+        } catch {
+            #expect(error.code == .workerLost)
+        }
+        await client.close()
     }
 }

@@ -34,8 +34,8 @@ public struct HostConfiguration: Sendable {
     /// Whether clients of this machine may come over a socket of this user's alone, in
     /// `$XDG_RUNTIME_DIR/roost` or `/tmp/roost-UID`, instead of TCP.
     public var offersLocalSocket = true
-    /// Is told in a sentence what people may want to know, on threads that must not be blocked; the
-    /// default writes it to standard error.
+    /// Is told in a sentence what people may want to know, in order, on Swift's own threads; the
+    /// default writes it to standard error. Of what it does not take in time the newest 1024 are kept.
     public var log: @Sendable (String) -> Void = { HostConfiguration.write("roost: \($0)", to: 2) }
 
     /// - Parameter brokers: where they listen.

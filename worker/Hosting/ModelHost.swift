@@ -20,6 +20,29 @@ public final class ModelHost: Sendable {
         let worker: Worker
         let reactor: Reactor
         let endpoint: Endpoint
+        let notes: Notes
+    }
+
+    /// What people are told. The I/O thread, which learns most of it, does not wait until they are.
+    private struct Notes {
+        private let notes: AsyncStream<String>.Continuation
+        private let telling: Task<Void, Never>
+
+        init(_ log: @escaping @Sendable (String) -> Void) {
+            let (stream, notes) = AsyncStream<String>.makeStream(
+                bufferingPolicy: .bufferingNewest(1_024)
+            )
+            self.notes = notes
+            self.telling = Task { for await note in stream { log(note) } }
+        }
+
+        func callAsFunction(_ note: String) { self.notes.yield(note) }
+
+        /// Returns when all of it was told.
+        func finish() async {
+            self.notes.finish()
+            await self.telling.value
+        }
     }
 
     private enum State {
@@ -62,7 +85,9 @@ public final class ModelHost: Sendable {
         defer { signals.finish() }
         HostConfiguration.write("ready on \(endpoint)", to: 1)
         await signals.next()
-        self.configuration.log("draining")
+        self.state.withLock { state in
+            if case .running(let running) = state { running.notes("draining") }
+        }
         await withTaskGroup(of: Bool.self) { group in
             group.addTask {
                 await self.stop()
@@ -76,8 +101,10 @@ public final class ModelHost: Sendable {
                 }
             }
             if await group.next() == false {
-                self.configuration.log("stopping now; what is not answered yet is dropped")
-                if let running = self.draining.withLock({ $0 }) { await running.worker.stop() }
+                if let running = self.draining.withLock({ $0 }) {
+                    running.notes("stopping now; what is not answered yet is dropped")
+                    await running.worker.stop()
+                }
             }
             group.cancelAll()
         }
@@ -142,7 +169,7 @@ public final class ModelHost: Sendable {
         let (registered, registration) = AsyncStream<Void>.makeStream(
             bufferingPolicy: .bufferingNewest(1)
         )
-        let log = self.configuration.log
+        let notes = Notes(self.configuration.log)
         let worker = Worker(
             configuration,
             models: models,
@@ -151,16 +178,19 @@ public final class ModelHost: Sendable {
             incarnation: Self.incarnation,
             observe: { event in
                 if case .registered = event { registration.yield() }
-                if let text = Self.text(event) { log(text) }
+                if let text = Self.text(event) { notes(text) }
             }
         )
         do throws(RoostError) {
             let endpoint = try await worker.start()
-            let running = Running(worker: worker, reactor: reactor, endpoint: endpoint)
-            await Self.wait(for: registered, of: configuration.brokers, log)
-            return running
+            if await !Self.wait(for: registered, of: configuration.brokers) {
+                let names = configuration.brokers.map(\.address).joined(separator: ", ")
+                notes("no broker answers; serving, and trying on: \(names)")
+            }
+            return Running(worker: worker, reactor: reactor, endpoint: endpoint, notes: notes)
         } catch {
             _ = await OwnThread.run { reactor.stop() }
+            await notes.finish()
             throw error
         }
     }
@@ -210,13 +240,13 @@ public final class ModelHost: Sendable {
         return labels
     }
 
+    /// Whether a broker has answered in time, if there is one.
     private static func wait(
         for registered: AsyncStream<Void>,
-        of brokers: [Endpoint],
-        _ log: @Sendable (String) -> Void
-    ) async {
-        guard !brokers.isEmpty else { return }
-        let isRegistered = await withTaskGroup(of: Bool.self) { group in
+        of brokers: [Endpoint]
+    ) async -> Bool {
+        guard !brokers.isEmpty else { return true }
+        return await withTaskGroup(of: Bool.self) { group in
             group.addTask {
                 var iterator = registered.makeAsyncIterator()
                 return await iterator.next() != nil
@@ -230,9 +260,6 @@ public final class ModelHost: Sendable {
             group.cancelAll()
             return first
         }
-        guard !isRegistered, !Task.isCancelled else { return }
-        let names = brokers.map(\.address).joined(separator: ", ")
-        log("no broker answers; serving, and trying on: \(names)")
     }
 
     private func end(_ running: Running) async {
@@ -247,11 +274,12 @@ public final class ModelHost: Sendable {
                 withExtendedLifetime(worker) { reactor.stop() }
             }
         }
-        guard isComputing else {
+        if isComputing {
+            running.notes("a model still computes; its thread is left to itself")
+        } else {
             _ = await ended.value
-            return
         }
-        self.configuration.log("a model still computes; its thread is left to itself")
+        await running.notes.finish()
     }
 
     /// Milliseconds since 1970: later lives have higher numbers.

@@ -28,11 +28,11 @@ public protocol ModelSession: SendableMetatype {
     /// Inputs are held against it before ``infer(_:)`` sees them, and outputs afterwards.
     var signature: ModelSignature { get }
 
-    /// The most rows that ``infer(_:)`` may be given at once; 1 unless implemented.
+    /// Up to how many rows requests that wait are joined; 1, which joins none, unless implemented.
     ///
-    /// With more, requests that wait are joined along the first dimension of all inputs, which the
-    /// signature leaves open as it does that of all outputs. Every output then has as many rows as the
-    /// inputs have, and no row depends on the others.
+    /// Rows lie along the first dimension of all inputs, which the signature leaves open as it does
+    /// that of all outputs. Every output has as many rows as the inputs have, and no row depends on
+    /// the others. A single request may have more rows than this: it is executed alone.
     var rowsMax: Int { get }
 
     /// Is called once, before the model is announced, so that the first request takes no longer than
