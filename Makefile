@@ -99,7 +99,7 @@ bench-policies: setup ## compare the balancing policies: equal, slow and frozen 
 	@$(release)/roost-policy-bench
 
 lint: setup ## check the formatting, and that nothing warns
-	@swift format lint --strict --parallel --recursive Sources broker worker client Tests Package.swift
+	@swift format lint --strict --parallel --recursive Sources broker worker client examples Tests Package.swift
 	@ROOST_STRICT=1 swift build --build-tests --scratch-path .build-strict
 
 tsan: setup ## run the unit tests under ThreadSanitizer

@@ -2,7 +2,8 @@
 import PackageDescription
 
 // Targets are listed bottom-up: each may use only what stands above it. RoostClient needs RoostWire
-// and ZeroMQ and nothing else, so a service that embeds it builds in seconds.
+// and ZeroMQ and nothing else, so a service that embeds it builds in seconds; RoostWorker, which a
+// program embeds that hosts its own models, needs RoostEngine beside them.
 
 /// Set in CI and by `make lint`: warnings become errors in our own targets, not in our dependencies.
 let strict = Context.environment["ROOST_STRICT"] == "1"
@@ -64,6 +65,7 @@ let package = Package(
     name: "roost",
     products: [
         .library(name: "RoostClient", targets: ["RoostClient"]),
+        .library(name: "RoostWorker", targets: ["RoostWorker"]),
         .executable(name: "roost-broker", targets: ["roost-broker"]),
         .executable(name: "roost-worker", targets: ["roost-worker"]),
         .executable(name: "roost", targets: ["roost"]),
@@ -161,6 +163,14 @@ let package = Package(
                 argumentParser, logging,
             ],
             path: "client/Command",
+            swiftSettings: settings
+        ),
+
+        // An example: models that are Swift code, and who asks them.
+        .executableTarget(
+            name: "hosted-models",
+            dependencies: ["RoostClient", "RoostWorker"],
+            path: "examples/hosted",
             swiftSettings: settings
         ),
 

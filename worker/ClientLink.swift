@@ -22,6 +22,8 @@ struct ClientLink: Sendable {
     /// How many requests the client may have in flight, and has.
     private(set) var credit = 0
     private(set) var inFlight = 0
+    /// How many of those are streams.
+    private(set) var streams = 0
     private(set) var heard: Moment
     /// The client's process, and where its answers are kept; `nil` before HELLO.
     private(set) var client: InstanceID?
@@ -82,6 +84,10 @@ struct ClientLink: Sendable {
 
     /// Its answer gives it back.
     mutating func giveBackCredit() { self.inFlight = max(self.inFlight - 1, 0) }
+
+    /// A stream has begun, or ended.
+    mutating func openStream() { self.streams += 1 }
+    mutating func closeStream() { self.streams = max(self.streams - 1, 0) }
 
     /// The number of the next message to the client.
     mutating func nextSequence() -> UInt64 { self.sequence.next() }

@@ -139,12 +139,17 @@ package final class Job: @unchecked Sendable {
         do throws(EngineError) {
             outputs = try lane.run(self.inputs, outputs: self.wanted)
         } catch {
-            self.fail(ErrorReply(.executionFailed, error.message), sender: sender)
+            self.fail(Self.reply(to: error), sender: sender)
             return Moment(nanoseconds: Reactor.monotonicNanoseconds())
         }
         let ran = Moment(nanoseconds: Reactor.monotonicNanoseconds())
         self.complete(outputs, started: started, ran: ran, load: load, sender: sender)
         return ran
+    }
+
+    /// What the client is told of an execution that failed.
+    private static func reply(to error: EngineError) -> ErrorReply {
+        ErrorReply(error.code == .inputRefused ? .invalidInput : .executionFailed, error.message)
     }
 
     /// Executes a step of a stream and encodes the item, if there is one.
@@ -163,7 +168,7 @@ package final class Job: @unchecked Sendable {
                 on: lane
             )
         } catch {
-            self.fail(ErrorReply(.executionFailed, error.message), sender: sender)
+            self.fail(Self.reply(to: error), sender: sender)
             return Moment(nanoseconds: Reactor.monotonicNanoseconds())
         }
         let ran = Moment(nanoseconds: Reactor.monotonicNanoseconds())

@@ -8,8 +8,12 @@ final class JobStream {
 
     /// How many items may be sent before its client says that it takes more.
     private(set) var credit: Int
-    /// It waits for its client to take more.
+    /// Its further inputs; a stream that is not open has none.
+    var inputs: InputQueue
+    /// It waits for its client to take more, or to send further inputs.
     var isParked = false
+    /// When it has waited for further inputs for too long; never while it does not.
+    var idleDeadline = Moment.never
     /// How it ends once the step that runs is over.
     var ending: ErrorReply?
 
@@ -19,6 +23,14 @@ final class JobStream {
     private(set) var items: UInt32 = 0
     /// No item follows.
     private(set) var isOver = false
+    /// The model has no item until it gets further inputs, or learns that there are none.
+    private var lacksInput = false
+    /// The further inputs that it gets once it has no item without them.
+    private var handed: NamedTensors?
+    /// There are none behind what was handed over.
+    private var isLastHanded = false
+    /// The model knows that there are none.
+    private var isFinished = false
     private var timing = InferReply.Timing(
         version: 0,
         queueMicroseconds: 0,
@@ -27,7 +39,11 @@ final class JobStream {
     private var source: (any ModelStream)?
     private var hasBegun = false
 
-    init(credit: UInt32) { self.credit = Int(credit) }
+    /// - Parameter inputs: how many further inputs may wait; `nil`: there are none.
+    init(credit: UInt32, inputs: Int? = nil) {
+        self.credit = Int(credit)
+        self.inputs = InputQueue(size: inputs ?? 0, isOpen: inputs != nil)
+    }
 
     /// The client takes that many items more.
     func grant(_ items: UInt32) { self.credit = min(self.credit + Int(items), Int(UInt32.max)) }
@@ -36,6 +52,26 @@ final class JobStream {
     func sent() {
         self.items &+= 1
         self.credit -= 1
+    }
+
+    /// It waits for nothing but its client's next input.
+    var isIdle: Bool { self.lacksInput && self.inputs.count == 0 && !self.inputs.hasEnded }
+
+    /// Whether a step can be executed.
+    var canStep: Bool { self.credit > 0 && !self.isIdle }
+
+    /// Gives the next step what it may need of the further inputs: one at a time, so that no step
+    /// takes longer than one input does.
+    ///
+    /// - Returns: how many bytes were handed over.
+    func handOver() -> Int {
+        var byteCount = 0
+        if self.handed == nil, let input = self.inputs.next() {
+            self.handed = input.inputs
+            byteCount = input.byteCount
+        }
+        self.isLastHanded = self.inputs.hasEnded && self.inputs.count == 0
+        return byteCount
     }
 
     /// What END says.
@@ -66,9 +102,25 @@ final class JobStream {
             self.isOver = true
             return try lane.run(inputs, outputs: wanted)
         }
-        let outputs = try source.next()
-        if outputs == nil { self.isOver = true }
-        return outputs
+        if !self.lacksInput, let outputs = try source.next() { return outputs }
+        guard let open = source as? any OpenModelStream, !open.isOver, !self.isFinished else {
+            self.isOver = true
+            return nil
+        }
+        if let inputs = self.handed.take() {
+            try open.take(inputs)
+        } else if self.isLastHanded {
+            self.isFinished = true
+            try open.finish()
+        } else {
+            self.lacksInput = true
+            return nil
+        }
+        self.lacksInput = false
+        if let outputs = try open.next() { return outputs }
+        self.isOver = open.isOver || self.isFinished
+        self.lacksInput = !self.isOver
+        return nil
     }
 
     /// A step took that long; the first waited before it.

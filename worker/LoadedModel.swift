@@ -17,6 +17,8 @@ package final class LoadedModel: Sendable {
     let joining: Joining?
     /// What its sequences share with it; `nil`: it has none.
     let state: StateTensors?
+    /// Whether its streams take further inputs.
+    let takesInputs: Bool
     /// How many of its outputs are state: the last ones.
     let stateCount: Int
     /// Whether its answers are given again to equal requests; `nil`: never.
@@ -43,6 +45,7 @@ package final class LoadedModel: Sendable {
         let stateful = state.isEmpty ? nil : StatefulSession(session, state: state)
         let session = stateful ?? session
         self.stateCount = stateful?.stateCount ?? 0
+        self.takesInputs = (session as? any StreamingSession)?.takesInputs ?? false
         self.state = stateful.map { StateTensors($0, limits: sequences) }
         self.cache = state.isEmpty ? cache : nil
         self.joining = Joining(session.signature, policy)

@@ -6,7 +6,7 @@ internal import RoostWire
 ///
 /// It belongs to the user alone (mode 0700), since who reaches a socket may use the worker. Nothing
 /// in it is touched but sockets that workers of the same user have made and nobody listens on.
-struct RuntimeDirectory: Sendable {
+package struct RuntimeDirectory: Sendable {
     /// The longest path of a socket; `sun_path` has 108 bytes, the last of which is zero (unix(7)).
     static let pathBytesMax = 107
     /// How many of a directory's entries are looked at when stale ones are removed.
@@ -16,6 +16,18 @@ struct RuntimeDirectory: Sendable {
     private static let suffix = ".sock"
 
     let path: String
+
+    /// The path for this user: in its own runtime directory (XDG Base Directory Specification) if
+    /// there is one. The variable may be another user's that came along with `su`.
+    ///
+    /// - Parameter runtime: what `XDG_RUNTIME_DIR` says.
+    package static func standard(_ runtime: String?) -> String {
+        var status = stat()
+        guard let runtime, runtime.hasPrefix("/"), stat(runtime, &status) == 0,
+            status.st_uid == geteuid()
+        else { return "/tmp/roost-\(geteuid())" }
+        return runtime + "/roost"
+    }
 
     /// Makes the directory if it is not there, and checks that it is this user's alone.
     init(_ path: String) throws(RoostError) {

@@ -45,7 +45,7 @@ extension Worker {
             if frame.header.type == .infer {
                 try self.infer(frame, first: first, rest, from: peer, link, now: now)
             } else if frame.header.type == .input {
-                try self.ignoreInput(frame, first: first, rest)
+                try self.take(frame, first: first, rest, from: peer)
             } else {
                 try self.control(frame, from: peer)
             }
@@ -101,21 +101,6 @@ extension Worker {
         self.clientLinks[peer]?.refuse()
         self.submitArrivals()
         self.abandon(peer)
-    }
-
-    /// Of a stream that was refused. It had no credit for inputs, only to say that none come.
-    private func ignoreInput(
-        _ frame: FrameView,
-        first: ReceivedFrame,
-        _ rest: [ReceivedFrame]
-    ) throws(WireError) {
-        let payload = ReceivedPayload(
-            frame: TensorStorage(first.bytes, owner: first),
-            inlineOffset: frame.inlineOffset,
-            frames: rest.map { TensorStorage($0.bytes, owner: $0) }
-        )
-        let input = try InferInput(frame, payload: payload)
-        guard input.isLast, input.inputs.isEmpty else { throw WireError(.badValue) }
     }
 
     private func control(_ frame: FrameView, from peer: PeerID) throws(WireError) {

@@ -66,7 +66,7 @@ extension Worker {
     /// A request is no longer under way.
     func end(_ job: Job) {
         Self.remove([job], from: &self.underWay, &self.table)
-        if job.stream != nil, self.streams[job.key] === job { self.streams[job.key] = nil }
+        self.closeStream(job)
         if job.inquiry != nil { self.withdraw(job) }
         if job.isItsTurn { self.leave(job) }
         self.closeRetired()

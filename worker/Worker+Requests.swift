@@ -44,7 +44,16 @@ extension Worker {
                 self.fail(key, problem)
                 return
             }
-            if extended.itemCredit > 0 { stream = JobStream(credit: extended.itemCredit) }
+            if extended.itemCredit > 0 {
+                if let fullness = self.streamFullness(peer) {
+                    self.fail(key, fullness, isRetryable: true)
+                    return
+                }
+                stream = JobStream(
+                    credit: extended.itemCredit,
+                    inputs: extended.isOpen ? self.configuration.streamInputsMax : nil
+                )
+            }
         }
         guard let modelIndex = place else {
             let error = self.unknownModel(view.model, version: view.version, label: view.label)
@@ -78,7 +87,7 @@ extension Worker {
                 sequence: sequence,
                 stream: stream
             )
-            if stream != nil { self.streams[key] = job }
+            if stream != nil { self.openStream(job) }
             if let sequence {
                 self.enter(job, sequence, now: now)
             } else if let limits = model.cache, stream == nil {
@@ -111,8 +120,12 @@ extension Worker {
 
     /// Why what the extension asks for cannot be had from the model of that place.
     private func problem(with extended: InferExtension, place: Int?) -> ErrorReply? {
-        if extended.isOpen {
-            return ErrorReply(.invalidInput, "this worker takes all inputs with the request")
+        if extended.isOpen, let place, !self.table.model(at: place).takesInputs {
+            let name = self.table.model(at: place).name
+            return ErrorReply(
+                .invalidInput,
+                "model '\(name)' takes no further inputs: all of them come with the request"
+            )
         }
         guard extended.sequence != 0 else { return nil }
         guard let place else {

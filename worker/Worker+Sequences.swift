@@ -47,7 +47,7 @@ extension Worker {
             }
         case .waits: self.begin([(job, sequence.byteCount)])
         case .refused(let refusal):
-            if job.stream != nil { self.streams[job.key] = nil }
+            self.closeStream(job)
             let (error, isRetryable) = Self.reply(to: refusal)
             self.fail(job.key, error, isRetryable: isRetryable)
         }

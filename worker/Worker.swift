@@ -85,7 +85,10 @@ package actor Worker {
     var progressCheck = Moment.never
     /// The requests under way that are answered by many results.
     var streams: [RequestKey: Job] = [:]
-    /// When to look for streams whose clients take nothing more; never if none waits for that.
+    /// What the inputs that wait for their streams hold in memory.
+    var inputBytes = 0
+    /// When to look for streams whose clients neither take nor send more; never if none waits for
+    /// that.
     var streamsDeadline = Moment.never
     private var draining: CheckedContinuation<Void, Never>?
     private var drainDeadline = Moment.never
@@ -117,11 +120,13 @@ package actor Worker {
     /// A worker that will serve `models`.
     ///
     /// - Parameters:
+    ///   - labels: by the models' names: which label names which version.
     ///   - observe: is told of events, on the reactor's thread; must not block.
     ///   - executors: makes what executes the requests.
     package init(
         _ configuration: WorkerConfiguration,
         models: [LoadedModel],
+        labels: [String: [String: UInt32]] = [:],
         on reactor: Reactor,
         incarnation: UInt64,
         observe: @escaping @Sendable (Event) -> Void = { _ in },
@@ -129,7 +134,7 @@ package actor Worker {
     ) {
         self.init(
             configuration,
-            table: ModelTable(models: models),
+            table: ModelTable(models: models, labels: labels),
             supply: nil,
             stock: nil,
             on: reactor,
@@ -292,6 +297,7 @@ package actor Worker {
         self.sequences = [:]
         self.streams = [:]
         self.caches = [:]
+        self.inputBytes = 0
     }
 
     /// Ends ``drain()`` once nothing is left to be answered, or the time is up.

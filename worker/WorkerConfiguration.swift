@@ -32,6 +32,21 @@ package struct WorkerConfiguration: Sendable {
     /// ask for a sign of life every few seconds.
     package var idleLinkTimeout: Duration = .seconds(60)
 
+    /// How many streams there may be, of all clients and on one link. Each keeps what its model
+    /// keeps for it.
+    package var streamsMax = 4_096
+    package var linkStreamsMax = 1_024
+    /// How many inputs of an open stream may wait for its model. More keep the model busy over a
+    /// longer way to the client, and hold more memory.
+    package var streamInputsMax = 16
+    /// What the inputs that wait may hold in memory, of all streams together. A stream of which
+    /// more come ends; from half of it on each stream has one input at a time. One input is always
+    /// taken, whatever its size: the wire bounds it.
+    package var inputBytesMax = 256 << 20
+    /// An open stream whose model waits for input ends when none comes for this long, nor word that
+    /// none will. Less lets streams go sooner whose clients have forgotten them.
+    package var streamIdleLimit: Duration = .seconds(60)
+
     /// An execution that has run for this long, and for ``stallFactor`` times what its model takes
     /// of late, has the worker call itself degraded until it ends: clients then prefer others. Less
     /// finds what hangs sooner, and takes more of what is only slow for it.
@@ -67,6 +82,11 @@ package struct WorkerConfiguration: Sendable {
         }
         if self.stallLimit <= .zero || !(1...1_000).contains(self.stallFactor) {
             problems.append("the stall limit must be positive and its factor 1 to 1000")
+        }
+        if self.streamsMax < 1 || self.linkStreamsMax < 1 || self.streamInputsMax < 1
+            || self.inputBytesMax < 1 || self.streamIdleLimit <= .zero
+        {
+            problems.append("the bounds on streams and their inputs must be positive")
         }
         if self.repliesMax < 0 || self.replyBytesMax < 0 || self.replyLifetime <= .zero {
             problems.append("the bounds on kept answers must not be negative")

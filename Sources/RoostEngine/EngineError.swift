@@ -9,6 +9,7 @@ package struct EngineError: Error, Sendable, Hashable {
             case modelMissing
             case unsupportedType
             case executionFailed
+            case inputRefused
             case cancelled
         }
 
@@ -26,6 +27,8 @@ package struct EngineError: Error, Sendable, Hashable {
         package static var unsupportedType: Self { Self(value: .unsupportedType) }
         /// The engine failed while it executed the model.
         package static var executionFailed: Self { Self(value: .executionFailed) }
+        /// The model itself finds fault with what it was given.
+        package static var inputRefused: Self { Self(value: .inputRefused) }
         /// The run was ended by its ``RunCancellation``.
         package static var cancelled: Self { Self(value: .cancelled) }
 

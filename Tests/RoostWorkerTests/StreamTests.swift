@@ -32,7 +32,6 @@ struct StreamTests {
         _ id: UInt64,
         to end: Float,
         credit: UInt32,
-        isOpen: Bool = false,
         attempt: UInt8 = 0,
         model: String = "count",
         aux: UInt64 = 30_000_000
@@ -41,7 +40,7 @@ struct StreamTests {
             model: model,
             attempt: attempt,
             inputs: ["x": Tensor([end], shape: [1])],
-            extended: credit > 0 ? InferExtension(itemCredit: credit, isOpen: isOpen) : nil
+            extended: credit > 0 ? InferExtension(itemCredit: credit) : nil
         )
         await peer.send(
             request,
@@ -251,25 +250,6 @@ struct StreamTests {
         }
     }
 
-    @Test("a stream with further inputs is refused, not executed, and what it still says ignored")
-    func open() async throws {
-        let session = FakeStreamingSession()
-        try await self.with(session) { scene, peers in
-            await self.ask(peers[0], 1, to: 3, credit: 1, isOpen: true)
-            try await self.error(peers[0], 1, .invalidInput, .notExecuted)
-            await peers[0].send(Credit(messages: 1), requestID: 1)
-            let last = InferInput(index: 1, isLast: true)
-            await peers[0].send(last, .input, requestID: 1)
-            await peers[0].send(Ping())
-            _ = try await peers[0].next(Pong.self)
-            #expect(session.steps == 0)
-            // It never had credit for this.
-            let input = InferInput(index: 1, inputs: ["x": Tensor([1] as [Float], shape: [1])])
-            await peers[0].send(input, .input, requestID: 1)
-            #expect(try await peers[0].next(GoAway.self).reason == .protocolViolation)
-        }
-    }
-
     @Test("two streams of one number on a link are a violation")
     func twice() async throws {
         let session = FakeStreamingSession()
@@ -329,26 +309,6 @@ struct StreamTests {
                 break
             }
             try await eventually("it has ended") { session.streams == 0 }
-        }
-    }
-}
-
-extension RawPeer.Received {
-    /// The ITEM, decoded.
-    fileprivate func item() throws -> InferItem {
-        func storage(_ bytes: [UInt8]) -> TensorStorage {
-            TensorStorage(byteCount: bytes.count) { $0.copyBytes(from: bytes) }
-        }
-        return try self.frame.withUnsafeBytes {
-            let view = try FrameView($0)
-            return try InferItem(
-                view,
-                payload: ReceivedPayload(
-                    frame: storage(self.frame),
-                    inlineOffset: view.inlineOffset,
-                    frames: self.rest.map(storage)
-                )
-            )
         }
     }
 }

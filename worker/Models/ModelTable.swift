@@ -125,11 +125,17 @@ package struct ModelTable: Sendable {
     package init() {}
 
     /// A table of models that were loaded by somebody else, all of them ready.
-    package init(models: [LoadedModel]) {
+    ///
+    /// - Parameter labels: by the models' names: which label names which version.
+    package init(models: [LoadedModel], labels: [String: [String: UInt32]] = [:]) {
         for model in models.sorted(by: { ($0.name, $0.version) < ($1.name, $1.version) }) {
             let key = Key(name: model.name, version: model.version)
             self[key] = Entry(source: nil)
             self.take(model, for: key, stamp: 0)
+        }
+        for (name, labels) in labels where self.entries[name] != nil {
+            self.configurations[name, default: ModelConfiguration()].labels = labels
+            self.moveLabels(of: name)
         }
         _ = self.publish()
     }

@@ -155,7 +155,7 @@ package struct WorkerOptions: ParsableArguments, Sendable {
         if try !environment.value("no-ipc", flag: self.noIPC ? true : nil, default: false) {
             configuration.ipcDirectory =
                 try environment.value("ipc-directory", flag: self.ipcDirectory)
-                ?? Self.defaultDirectory(environment)
+                ?? RuntimeDirectory.standard(environment.text("XDG_RUNTIME_DIR"))
         }
         #if DEBUG
         // ROOST_FAULT_HANG=FILE: executions stand still while FILE exists. For tests that need a
@@ -168,16 +168,6 @@ package struct WorkerOptions: ParsableArguments, Sendable {
             throw CommandError(.configuration, problems.joined(separator: "; "))
         }
         return configuration
-    }
-
-    /// The user's own runtime directory (XDG Base Directory Specification) if there is one: the
-    /// variable may be another user's that came along with `su`.
-    private static func defaultDirectory(_ environment: Environment) -> String {
-        var status = stat()
-        guard let runtime = environment.text("XDG_RUNTIME_DIR"), runtime.hasPrefix("/"),
-            stat(runtime, &status) == 0, status.st_uid == geteuid()
-        else { return "/tmp/roost-\(geteuid())" }
-        return runtime + "/roost"
     }
 
     /// The repository that its models come from.

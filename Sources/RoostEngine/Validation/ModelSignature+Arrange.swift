@@ -26,6 +26,23 @@ extension ModelSignature {
         return arranged
     }
 
+    /// Checks further inputs of a stream: each is one of the signature's, comes once and fits it. The
+    /// others may be left out, but for one.
+    package func check(further tensors: NamedTensors, model: String) throws(InputError) {
+        guard !tensors.isEmpty else {
+            throw InputError("there is no tensor among the further inputs of model '\(model)'")
+        }
+        for (position, element) in tensors.enumerated() {
+            guard let index = self.inputs.firstIndex(where: { $0.name == element.name }) else {
+                throw self.unknownInput(element.name, model: model)
+            }
+            if tensors[..<position].contains(where: { $0.name == element.name }) {
+                throw InputError("input '\(element.name)' is given more than once")
+            }
+            try self.check(element.tensor, input: index, model: model)
+        }
+    }
+
     /// Checks one tensor against the input of that index: datatype, rank, fixed dimensions, and
     /// that a BOOL is 0 or 1, on which compiled code relies.
     package func check(

@@ -1,0 +1,582 @@
+import RoostClient
+import RoostEngine
+import RoostTestKit
+import RoostWire
+import Testing
+import ZeroMQ
+
+@testable import RoostWorker
+
+/// Streams with further inputs, at a worker with one executor, message by message.
+@Suite(.timeLimit(.minutes(1)))
+struct OpenStreamTests {
+    private static func model(_ session: any Session, _ name: String = "sum") -> LoadedModel {
+        LoadedModel(name: name, version: 1, engine: "fake 1", session: session)
+    }
+
+    /// A stream may have four inputs waiting.
+    private func with(
+        _ session: FakeOpenSession = FakeOpenSession(),
+        configure: (inout WorkerConfiguration) -> Void = { _ in },
+        _ body: (WorkerScene, RawPeer) async throws -> Void
+    ) async throws {
+        try await WorkerScene.with(
+            models: [
+                Self.model(session), Self.model(FakeStreamingSession(), "count"), .identity(),
+            ],
+            configure: {
+                $0.executors = 1
+                $0.streamInputsMax = 4
+                configure(&$0)
+            }
+        ) { scene, peers in
+            _ = try await scene.greeted(peers[0])
+            try await body(scene, peers[0])
+            try await eventually("nothing is left") {
+                let isEmpty = await scene.worker.underWay.isEmpty
+                let isIdle = await scene.worker.pool.isIdle
+                return isEmpty && isIdle && session.streams == 0
+            }
+            #expect(await scene.worker.streams.isEmpty)
+            #expect(await scene.worker.inputBytes == 0)
+        }
+    }
+
+    private func x(_ value: Float) -> NamedTensors { ["x": Tensor([value], shape: [1])] }
+
+    private func ask(
+        _ peer: RawPeer,
+        _ id: UInt64 = 1,
+        _ value: Float = 1,
+        credit: UInt32 = 64,
+        isOpen: Bool = true,
+        attempt: UInt8 = 0,
+        model: String = "sum",
+        aux: UInt64 = 30_000_000
+    ) async {
+        let request = InferRequest(
+            model: model,
+            attempt: attempt,
+            inputs: self.x(value),
+            extended: credit > 0 ? InferExtension(itemCredit: credit, isOpen: isOpen) : nil
+        )
+        let flags: FrameHeader.Flags = credit > 0 ? .extended : []
+        await peer.send(request, .infer, flags: flags, requestID: id, aux: aux)
+    }
+
+    private func send(
+        _ peer: RawPeer,
+        _ index: UInt32,
+        _ value: Float?,
+        id: UInt64 = 1,
+        isLast: Bool = false
+    ) async {
+        let inputs = value.map(self.x) ?? [:]
+        await peer.send(
+            InferInput(index: index, isLast: isLast, inputs: inputs),
+            .input,
+            requestID: id
+        )
+    }
+
+    private func item(_ peer: RawPeer, _ index: UInt32, _ value: Float, id: UInt64 = 1) async throws
+    {
+        let received = try await peer.next()
+        try #require(received.header.type == .item, "\(received.header.type)")
+        #expect(received.header.requestID == id)
+        let item = try received.item()
+        #expect(item.index == index)
+        #expect(item.outputs["y"]?.elements() == [value])
+    }
+
+    private func allowed(_ peer: RawPeer, _ count: UInt32, id: UInt64 = 1) async throws {
+        let received = try await peer.next()
+        try #require(received.header.type == .credit, "\(received.header.type)")
+        #expect(received.header.requestID == id)
+        #expect(try received.read(Credit.self).messages == count)
+    }
+
+    private func end(_ peer: RawPeer, items: UInt32, id: UInt64 = 1) async throws {
+        let received = try await peer.next()
+        try #require(received.header.type == .end, "\(received.header.type)")
+        #expect(received.header.requestID == id)
+        #expect(try received.read(StreamEnd.self).items == items)
+    }
+
+    @discardableResult
+    private func error(
+        _ peer: RawPeer,
+        _ code: InferenceError.Code,
+        _ flags: FrameHeader.Flags = [],
+        id: UInt64 = 1
+    ) async throws -> ErrorReply {
+        let received = try await peer.next()
+        try #require(received.header.type == .error, "\(received.header.type)")
+        let error = try received.read(ErrorReply.self)
+        #expect(received.header.requestID == id)
+        #expect(error.code == code)
+        #expect(received.header.flags == flags)
+        return error
+    }
+
+    private func isQuiet(_ peer: RawPeer) async throws {
+        await peer.send(Ping())
+        _ = try await peer.next(Pong.self)
+    }
+
+    private func isViolation(_ peer: RawPeer) async throws {
+        #expect(try await peer.next(GoAway.self).reason == .protocolViolation)
+    }
+
+    @Test("each input is answered by an item; while the model waits for one no thread is held")
+    func echo() async throws {
+        let session = FakeOpenSession()
+        try await self.with(session) { _, peer in
+            await self.ask(peer)
+            try await self.item(peer, 0, 1)
+            try await self.allowed(peer, 4)
+            for number in 1...4 as ClosedRange<UInt32> {
+                await self.send(peer, number, 1)
+                if number.isMultiple(of: 2) { try await self.allowed(peer, 2) }
+                try await self.item(peer, number, Float(number) + 1)
+            }
+            // The only executor is free.
+            await self.ask(peer, 2, credit: 0, model: "identity")
+            #expect(try await peer.next().header.requestID == 2)
+            await self.send(peer, 5, nil, isLast: true)
+            try await self.item(peer, 5, 5)
+            try await self.end(peer, items: 6)
+            #expect(session.taken == 4)
+            // What comes late is expected.
+            await self.send(peer, 6, 1)
+            try await self.isQuiet(peer)
+        }
+    }
+
+    @Test("many inputs are answered by one item")
+    func clientStream() async throws {
+        try await self.with(FakeOpenSession(givesSums: false)) { _, peer in
+            await self.ask(peer, credit: 1)
+            try await self.allowed(peer, 4)
+            for number in 1...3 as ClosedRange<UInt32> {
+                await self.send(peer, number, 1, isLast: number == 3)
+                if number == 2 { try await self.allowed(peer, 2) }
+            }
+            try await self.item(peer, 0, 4)
+            await peer.send(Credit(messages: 1), requestID: 1)
+            try await self.end(peer, items: 1)
+        }
+    }
+
+    @Test("no more items are made than the client takes, however many inputs wait")
+    func itemCredit() async throws {
+        let session = FakeOpenSession()
+        try await self.with(session) { scene, peer in
+            await self.ask(peer, credit: 2)
+            try await self.item(peer, 0, 1)
+            try await self.allowed(peer, 4)
+            for number in 1...4 as ClosedRange<UInt32> { await self.send(peer, number, 1) }
+            try await self.item(peer, 1, 2)
+            try await self.isQuiet(peer)
+            #expect(session.taken == 1)
+            #expect(await scene.worker.inputBytes > 0)
+            await peer.send(Credit(messages: 1), requestID: 1)
+            try await self.allowed(peer, 2)
+            try await self.item(peer, 2, 3)
+            try await self.isQuiet(peer)
+            await self.send(peer, 5, nil, isLast: true)
+            await peer.send(Credit(messages: 9), requestID: 1)
+            for number in 3...4 as ClosedRange<UInt32> {
+                try await self.item(peer, number, Float(number) + 1)
+            }
+            try await self.item(peer, 5, 5)
+            try await self.end(peer, items: 6)
+        }
+    }
+
+    @Test("inputs up to the credit are taken, and one more loses the link", arguments: [4, 5])
+    func inputCredit(count: UInt32) async throws {
+        let gate = Gate()
+        try await self.with(FakeOpenSession(gate: gate)) { scene, peer in
+            await self.ask(peer)
+            try await self.item(peer, 0, 1)
+            try await self.allowed(peer, 4)
+            // The first is being taken, and counts until the next step: credit comes then.
+            for number in 1...count { await self.send(peer, number, 1) }
+            if count == 5 {
+                try await self.isViolation(peer)
+                gate.open()
+            } else {
+                gate.open(4)
+                var items: UInt32 = 1
+                while items < 5 {
+                    let received = try await peer.next()
+                    if received.header.type == .item {
+                        items += 1
+                    } else {
+                        #expect(received.header.type == .credit)
+                    }
+                }
+                await self.send(peer, 5, nil, isLast: true)
+                try await self.item(peer, 5, 5)
+                try await self.end(peer, items: 6)
+            }
+        }
+    }
+
+    @Test(
+        "an input out of its order, or behind the last, loses the link",
+        arguments: [true, false]
+    )
+    func outOfOrder(isBehindLast: Bool) async throws {
+        try await self.with { _, peer in
+            await self.ask(peer, credit: 1)
+            try await self.item(peer, 0, 1)
+            try await self.allowed(peer, 4)
+            // The stream waits for credit: it has not ended yet.
+            if isBehindLast { await self.send(peer, 1, nil, isLast: true) }
+            await self.send(peer, 2, 1)
+            try await self.isViolation(peer)
+        }
+    }
+
+    @Test("an input before its stream has begun, or of one that is not open, loses the link")
+    func withoutCredit() async throws {
+        for isOpen in [true, false] {
+            let gate = Gate()
+            try await self.with(FakeOpenSession(gate: gate)) { _, peer in
+                await self.ask(peer)
+                try await self.item(peer, 0, 1)
+                try await self.allowed(peer, 4)
+                await self.send(peer, 1, 1)
+                try await gate.waitForArrivals(1)
+                // It waits for the only executor.
+                await self.ask(peer, 2, isOpen: isOpen)
+                if isOpen {
+                    await self.send(peer, 1, 1, id: 2)
+                } else {
+                    await self.send(peer, 1, nil, id: 2, isLast: true)
+                }
+                try await self.isViolation(peer)
+                gate.open()
+            }
+        }
+    }
+
+    @Test("a model that takes no inputs refuses an open stream, and what it still says is ignored")
+    func refused() async throws {
+        try await self.with { _, peer in
+            for model in ["count", "identity"] {
+                await self.ask(peer, model: model)
+                let error = try await self.error(peer, .invalidInput, .notExecuted)
+                #expect(error.detail.contains("'\(model)' takes no further inputs"))
+            }
+            await self.send(peer, 1, nil, isLast: true)
+            await self.send(peer, 1, 1)
+            try await self.isQuiet(peer)
+        }
+    }
+
+    @Test("a model that takes inputs gives a stream that is not open its end at once")
+    func notOpen() async throws {
+        try await self.with { _, peer in
+            await self.ask(peer, isOpen: false)
+            try await self.item(peer, 0, 1)
+            try await self.item(peer, 1, 1)
+            try await self.end(peer, items: 2)
+        }
+    }
+
+    @Test("an input that does not fit, or that the model refuses, ends its stream alone")
+    func badInput() async throws {
+        try await self.with { _, peer in
+            let wrong: [(NamedTensors, String)] = [
+                ([:], "no tensor"),
+                (["z": Tensor([1] as [Float], shape: [1])], "has no input 'z'"),
+                (["x": Tensor([1] as [Int32], shape: [1])], "is INT32"),
+                (["x": Tensor([1] as [Float], shape: [1, 1])], "has shape"),
+                (self.x(-1), "no negative"),
+            ]
+            for (number, (inputs, text)) in wrong.enumerated() {
+                let id = UInt64(number + 1)
+                await self.ask(peer, id)
+                try await self.item(peer, 0, 1, id: id)
+                try await self.allowed(peer, 4, id: id)
+                await peer.send(InferInput(index: 1, inputs: inputs), .input, requestID: id)
+                let error = try await self.error(peer, .invalidInput, id: id)
+                #expect(error.detail.contains(text), "\(error.detail)")
+            }
+        }
+    }
+
+    @Test("a model ends a stream before its inputs have ended")
+    func endedByModel() async throws {
+        try await self.with { _, peer in
+            await self.ask(peer)
+            try await self.item(peer, 0, 1)
+            try await self.allowed(peer, 4)
+            await self.send(peer, 1, .infinity)
+            await self.send(peer, 2, 1)
+            try await self.end(peer, items: 1)
+            try await self.isQuiet(peer)
+        }
+    }
+
+    @Test("a stream that nothing is sent for ends after a while, or with its deadline")
+    func idle() async throws {
+        try await self.with(configure: { $0.streamIdleLimit = .milliseconds(200) }) { scene, peer in
+            await self.ask(peer)
+            try await self.item(peer, 0, 1)
+            try await self.allowed(peer, 4)
+            await self.send(peer, 1, 1)
+            try await self.item(peer, 1, 2)
+            let error = try await self.error(peer, .deadlineExceeded)
+            #expect(error.detail.contains("200 ms"))
+            #expect(await scene.worker.streamsDeadline == .never)
+            await self.ask(peer, 2, aux: 100_000)
+            try await self.item(peer, 0, 1, id: 2)
+            try await self.allowed(peer, 4, id: 2)
+            let late = try await self.error(peer, .deadlineExceeded, id: 2)
+            #expect(late.detail.contains("last input"))
+        }
+    }
+
+    @Test("a reader that takes its time is not idle")
+    func slowReader() async throws {
+        try await self.with(configure: { $0.streamIdleLimit = .milliseconds(1) }) { scene, peer in
+            await self.ask(peer, credit: 1)
+            try await self.item(peer, 0, 1)
+            try await self.allowed(peer, 4)
+            // For much longer than the limit.
+            try await Task.sleep(for: .milliseconds(50))
+            await self.send(peer, 1, nil, isLast: true)
+            await peer.send(Credit(messages: 2), requestID: 1)
+            try await self.item(peer, 1, 1)
+            try await self.end(peer, items: 2)
+        }
+    }
+
+    @Test("CANCEL ends a stream that waits for input, and one whose input is being taken")
+    func cancel() async throws {
+        let gate = Gate()
+        try await self.with(FakeOpenSession(gate: gate)) { _, peer in
+            for isRunning in [false, true] {
+                let id: UInt64 = isRunning ? 2 : 1
+                await self.ask(peer, id)
+                try await self.item(peer, 0, 1, id: id)
+                try await self.allowed(peer, 4, id: id)
+                if isRunning {
+                    await self.send(peer, 1, 1, id: id)
+                    try await gate.waitForArrivals(1)
+                }
+                await peer.send(Cancel(), requestID: id)
+                if isRunning {
+                    await self.send(peer, 2, 1, id: id)
+                    try await self.isQuiet(peer)
+                    gate.open()
+                }
+                try await self.error(peer, .cancelled, id: id)
+            }
+        }
+    }
+
+    @Test("nothing is left of the streams of a client that has gone", arguments: [true, false])
+    func clientGone(isRunning: Bool) async throws {
+        let gate = Gate()
+        try await self.with(FakeOpenSession(gate: gate)) { _, peer in
+            await self.ask(peer)
+            try await self.item(peer, 0, 1)
+            try await self.allowed(peer, 4)
+            if isRunning {
+                for number in 1...3 as ClosedRange<UInt32> { await self.send(peer, number, 1) }
+                try await gate.waitForArrivals(1)
+            }
+            await peer.send(Unknown())
+            try await self.isViolation(peer)
+            gate.open()
+        }
+    }
+
+    @Test("a stream that is asked for again on a new link begins anew")
+    func again() async throws {
+        try await self.with { scene, peer in
+            await self.ask(peer)
+            try await self.item(peer, 0, 1)
+            try await self.allowed(peer, 4)
+            let next = try await scene.peer(of: peer.instance)
+            _ = try await scene.greeted(next)
+            await self.ask(next, attempt: 1)
+            try await self.error(peer, .cancelled)
+            try await self.item(next, 0, 1)
+            try await self.allowed(next, 4)
+            await self.send(next, 1, 1, isLast: true)
+            try await self.item(next, 1, 2)
+            try await self.item(next, 2, 2)
+            try await self.end(next, items: 3)
+            await next.close()
+        }
+    }
+
+    @Test("as many streams as a link may have, and as a worker may; the next is refused")
+    func streamsMax() async throws {
+        try await self.with(configure: {
+            $0.streamsMax = 3
+            $0.linkStreamsMax = 2
+        }) { scene, peer in
+            let other = try await scene.peer()
+            _ = try await scene.greeted(other)
+            for (peer, ids) in [(peer, 1...2), (other, 1...1)] as [(RawPeer, ClosedRange<UInt64>)] {
+                for id in ids {
+                    await self.ask(peer, id)
+                    try await self.item(peer, 0, 1, id: id)
+                    try await self.allowed(peer, 4, id: id)
+                }
+            }
+            let flags: FrameHeader.Flags = [.notExecuted, .retryable]
+            await self.ask(peer, 3, isOpen: false)
+            #expect(try await self.error(peer, .overloaded, flags, id: 3).detail.contains("worker"))
+            await other.send(Cancel(), requestID: 1)
+            try await self.error(other, .cancelled)
+            await self.ask(peer, 3)
+            #expect(try await self.error(peer, .overloaded, flags, id: 3).detail.contains("client"))
+            for id in 1...2 as ClosedRange<UInt64> {
+                await peer.send(Cancel(), requestID: id)
+                try await self.error(peer, .cancelled, id: id)
+            }
+            await self.ask(peer, 3, isOpen: false)
+            try await self.item(peer, 0, 1, id: 3)
+            try await self.item(peer, 1, 1, id: 3)
+            try await self.end(peer, items: 2, id: 3)
+            await other.close()
+        }
+    }
+
+    @Test("streams share what may wait of their inputs; who sends more ends, one input is taken")
+    func inputBytes() async throws {
+        let gate = Gate()
+        let large = NamedTensors([
+            .init(name: "x", tensor: Tensor([Float](repeating: 1, count: 30_000), shape: [30_000]))
+        ])
+        // Half of it is less than two of those.
+        try await self.with(
+            FakeOpenSession(gate: gate),
+            configure: { $0.inputBytesMax = 400_000 }
+        ) { scene, peer in
+            for id in 1...2 as ClosedRange<UInt64> {
+                await self.ask(peer, id)
+                try await self.item(peer, 0, 1, id: id)
+                try await self.allowed(peer, 4, id: id)
+            }
+            // One is being taken, three wait: no more fits.
+            for number in 1...4 as ClosedRange<UInt32> {
+                await peer.send(InferInput(index: number, inputs: large), .input, requestID: 1)
+            }
+            try await gate.waitForArrivals(1)
+            try await self.isQuiet(peer)
+            #expect(await scene.worker.inputBytes > 360_000)
+            await peer.send(InferInput(index: 1, inputs: large), .input, requestID: 2)
+            try await self.error(peer, .overloaded, id: 2)
+            #expect(await scene.worker.inputBytes > 360_000)
+            gate.open(4)
+            // Credit for one more when the next is taken would be half of the size; it is held back.
+            var credits: [UInt32] = []
+            for _ in 0..<4 {
+                var received = try await peer.next()
+                if received.header.type == .credit {
+                    credits.append(try received.read(Credit.self).messages)
+                    received = try await peer.next()
+                }
+                #expect(received.header.type == .item)
+            }
+            await peer.send(Cancel(), requestID: 1)
+            var received = try await peer.next()
+            while received.header.type == .credit {
+                credits.append(try received.read(Credit.self).messages)
+                received = try await peer.next()
+            }
+            #expect(received.header.type == .error)
+            #expect(credits.reduce(0, +) <= 4)
+        }
+    }
+
+    @Test("one input is taken, however large")
+    func oneLarge() async throws {
+        let x = Tensor([Float](repeating: 1, count: 1_000), shape: [1_000])
+        try await self.with(configure: { $0.inputBytesMax = 100 }) { _, peer in
+            await self.ask(peer)
+            try await self.item(peer, 0, 1)
+            try await self.allowed(peer, 4)
+            await peer.send(
+                InferInput(index: 1, isLast: true, inputs: ["x": x]),
+                .input,
+                requestID: 1
+            )
+            try await self.item(peer, 1, 2)
+            try await self.item(peer, 2, 2)
+            try await self.end(peer, items: 3)
+        }
+    }
+
+    @Test("a draining worker takes its streams' inputs until they have ended")
+    func draining() async throws {
+        try await self.with { scene, peer in
+            await self.ask(peer)
+            try await self.item(peer, 0, 1)
+            try await self.allowed(peer, 4)
+            async let drained: Void = scene.worker.drain()
+            _ = try await peer.next(GoAway.self)
+            await self.send(peer, 1, 1)
+            try await self.item(peer, 1, 2)
+            await self.send(peer, 2, nil, isLast: true)
+            try await self.item(peer, 2, 2)
+            try await self.end(peer, items: 3)
+            await peer.send(GoAway(reason: .draining))
+            await drained
+        }
+    }
+
+    @Test("the end of draining ends a stream that waits for input")
+    func drained() async throws {
+        try await self.with(configure: { $0.drainLimit = .milliseconds(400) }) { scene, peer in
+            await self.ask(peer)
+            try await self.item(peer, 0, 1)
+            try await self.allowed(peer, 4)
+            async let drained: Void = scene.worker.drain()
+            _ = try await peer.next(GoAway.self)
+            try await self.error(peer, .draining)
+            await peer.send(GoAway(reason: .draining))
+            await drained
+        }
+    }
+
+    @Test("programs talk with a model, many at once on one thread")
+    func fleet() async throws {
+        let session = FakeOpenSession()
+        try await InProcessFleet.with { fleet in
+            try await fleet.addWorker("w", models: [Self.model(session)]) { $0.executors = 1 }
+            try await fleet.waitForWorkers(1)
+            let client = try fleet.client { $0.itemWindow = 4 }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for length in 0..<8 {
+                    group.addTask {
+                        let stream = client.openStream(model: "sum", inputs: self.x(1))
+                        async let sending: Void = {
+                            for _ in 0..<(length * 10) { try await stream.send(self.x(1)) }
+                            stream.finish()
+                        }()
+                        var sums: [Float] = []
+                        for try await item in stream {
+                            sums += item.outputs["y"]?.elements() ?? []
+                        }
+                        try await sending
+                        let count = length * 10 + 1
+                        #expect(sums == (1...count).map(Float.init) + [Float(count)])
+                        #expect(stream.summary?.items == count + 1)
+                    }
+                }
+                try await group.waitForAll()
+            }
+            try await eventually("all have ended") { session.streams == 0 }
+        }
+    }
+}
