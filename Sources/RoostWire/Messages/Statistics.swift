@@ -38,9 +38,6 @@ package struct ModelStatisticsReply: WireMessage, Hashable {
             try ModelCounters(from: &reader)
         }
         guard self.total >= self.models.count else { throw WireError(.badValue) }
-        self.caches = []
-        // A worker that keeps no answers may be one that does not know of them.
-        guard reader.remaining > 0 else { return }
         self.caches = try reader.list(limit: self.models.count) { (reader) throws(WireError) in
             try CacheCounters(from: &reader)
         }
