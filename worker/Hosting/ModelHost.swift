@@ -55,6 +55,8 @@ public final class ModelHost: Sendable {
     private let models: [HostedModel]
     private let configuration: HostConfiguration
     private let state = Mutex(State.fresh)
+    /// What ``stop()`` is draining.
+    private let draining = Mutex<Running?>(nil)
 
     /// How long the first broker's answer is waited for before the host calls itself ready.
     private static let registrationLimit: Duration = .seconds(2)
@@ -109,9 +111,6 @@ public final class ModelHost: Sendable {
             group.cancelAll()
         }
     }
-
-    /// What ``stop()`` is draining.
-    private let draining = Mutex<Running?>(nil)
 
     /// Makes and warms the models, listens, and registers with the brokers: returns when the first of
     /// them has answered, or after 2 s.
