@@ -7,6 +7,8 @@ package struct ModelLoader: Sendable {
     private let engine: any Engine
     /// How sessions are loaded of models for which nothing is configured.
     private let options: SessionOptions
+    /// Whether it is measured what the models hold in memory.
+    package var measuresMemory = false
 
     package init(engine: any Engine, options: SessionOptions = SessionOptions()) {
         self.engine = engine
@@ -18,6 +20,7 @@ package struct ModelLoader: Sendable {
         _ source: ModelSource,
         _ configuration: ModelConfiguration
     ) throws(ModelProblems) -> LoadedModel {
+        let before = self.residentBytes
         let session: any Session
         do throws(EngineError) {
             session = try self.engine.load(
@@ -44,8 +47,18 @@ package struct ModelLoader: Sendable {
             metadata: configuration.metadata(session.metadata),
             state: configuration.state,
             sequences: configuration.sequences,
-            cache: configuration.cache
+            cache: configuration.cache,
+            memoryBytes: before.flatMap { before in
+                self.residentBytes.map { max($0 - before, 0) }
+            }
         )
+    }
+
+    /// What the process holds, without what it only has not given back; `nil` if nobody asks.
+    private var residentBytes: Int? {
+        guard self.measuresMemory else { return nil }
+        Heap.trim()
+        return Heap.residentBytes
     }
 
     /// Runs the session as its configuration says; by default once, on zeros, every open dimension

@@ -33,6 +33,8 @@ extension ModelConfiguration {
             self.policy.weight = weight
         }
         self.readEngine(&table)
+        self.memoryBytes = table.byteCount("memory", MemoryBudget.bounds)
+        self.isPinned = table.boolean("pinned") ?? false
         table.table("batching") { self.readBatching(&$0) }
         table.table("queue") { self.readQueue(&$0) }
         table.table("warm-up") { self.readWarmUp(&$0) }

@@ -34,6 +34,11 @@ package struct ModelConfiguration: Hashable, Sendable {
     package var classesFile: String?
     /// What it says; `nil`: the model's own file may have them.
     package var classes: String?
+    /// What a loaded version counts for against the worker's memory budget, in bytes; `nil`: what
+    /// was measured when it was loaded.
+    package var memoryBytes: Int?
+    /// Whether it stays loaded whatever else is asked for. It counts only if there is a budget.
+    package var isPinned = false
     package var warmUp = WarmUp()
     /// By the names of inputs: the outputs that they are given in the next request of a sequence.
     /// Empty: the model has no sequences.

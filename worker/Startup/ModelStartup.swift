@@ -60,7 +60,7 @@ package struct ModelStartup: Sendable {
                 to: self.logger
             )
         }
-        guard !stock.table.models.isEmpty else { throw self.nothing(stock.problems) }
+        guard !stock.table.records.isEmpty else { throw self.nothing(stock.problems) }
         self.warn(of: stock.problems)
         return (supply, stock)
     }

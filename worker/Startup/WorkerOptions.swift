@@ -48,6 +48,16 @@ package struct WorkerOptions: ParsableArguments, Sendable {
 
     @Option(
         help: ArgumentHelp(
+            "What loaded models may hold in memory together, such as 8GiB: those without room are "
+                + "loaded when they are asked for (default: everything is loaded).",
+            valueName: "size"
+        ),
+        transform: ByteCountArgument.parse
+    )
+    package var memoryBudget: ByteCountArgument?
+
+    @Option(
+        help: ArgumentHelp(
             "The host that clients are told to connect to (default: the bound one, or this "
                 + "machine's address if that is 0.0.0.0).",
             valueName: "host"
@@ -186,7 +196,7 @@ package struct WorkerOptions: ParsableArguments, Sendable {
         )
     }
 
-    /// How its repository is followed.
+    /// How its repository is followed, and how much of it may be loaded.
     func follow(
         _ supply: inout ModelSupply,
         environment: Environment = .process
@@ -214,6 +224,16 @@ package struct WorkerOptions: ParsableArguments, Sendable {
             &supply.pollInterval
         )
         try set("settle-time", self.settleTime, ModelSupply.settleTimeBounds, &supply.settleTime)
+        if let budget = try environment.value("memory-budget", flag: self.memoryBudget)?.count {
+            guard MemoryBudget.bounds.contains(budget.bytes) else {
+                let most = ByteCount(MemoryBudget.bounds.upperBound)
+                throw CommandError(
+                    .configuration,
+                    "memory-budget is \(budget), but must be 1B to \(most)"
+                )
+            }
+            supply.memory = MemoryBudget(bytes: budget.bytes)
+        }
     }
 
     /// How its models are loaded.
