@@ -23,6 +23,8 @@ package final class LoadedModel: Sendable {
     let stateCount: Int
     /// Whether its answers are given again to equal requests; `nil`: never.
     let cache: CacheLimits?
+    /// Where it is executed; `nil`: where the worker executes what has no place of its own.
+    let affinity: CPUAffinity?
     /// By how much the process grew while it was loaded, in bytes; `nil`: nobody looked.
     let memoryBytes: Int?
     private let loaded: Mutex<(any Session)?>
@@ -34,6 +36,7 @@ package final class LoadedModel: Sendable {
     ///   - cache: whether answers are given again; not of a model with state, whose answers follow
     ///     from more than the request.
     ///   - memoryBytes: what it was seen to hold in memory.
+    ///   - affinity: where it is executed, if it has a place of its own.
     package init(
         name: String,
         version: UInt32,
@@ -44,9 +47,11 @@ package final class LoadedModel: Sendable {
         state: [String: String] = [:],
         sequences: SequenceLimits = SequenceLimits(),
         cache: CacheLimits? = nil,
-        memoryBytes: Int? = nil
+        memoryBytes: Int? = nil,
+        affinity: CPUAffinity? = nil
     ) {
         self.memoryBytes = memoryBytes
+        self.affinity = affinity
         let stateful = state.isEmpty ? nil : StatefulSession(session, state: state)
         let session = stateful ?? session
         self.stateCount = stateful?.stateCount ?? 0

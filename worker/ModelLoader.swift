@@ -9,6 +9,10 @@ package struct ModelLoader: Sendable {
     private let options: SessionOptions
     /// Whether it is measured what the models hold in memory.
     package var measuresMemory = false
+    /// Where models are loaded that have no place of their own; `nil`: anywhere.
+    package var cpus: CPUSet?
+    /// What may be configured of places.
+    package var topology = CPUTopology.machine()
 
     package init(engine: any Engine, options: SessionOptions = SessionOptions()) {
         self.engine = engine
@@ -16,9 +20,30 @@ package struct ModelLoader: Sendable {
     }
 
     /// Loads one version, as its model is configured, and warms it. Blocks, perhaps for seconds.
+    ///
+    /// It is loaded where it is to be executed: threads that the engine starts for it stay there, and
+    /// its memory is taken from the node of the thread that writes it first.
     package func load(
         _ source: ModelSource,
         _ configuration: ModelConfiguration
+    ) throws(ModelProblems) -> LoadedModel {
+        let affinity = try configuration.cpus(of: self.topology).map(CPUAffinity.init)
+        guard let here = affinity ?? self.cpus.map(CPUAffinity.init) else {
+            return try self.load(source, configuration, affinity: nil)
+        }
+        let before = CPUAffinity.current
+        guard here.pin() else {
+            let place = configuration.place(of: "cpus") ?? source.directory
+            throw ModelProblems(problems: ["\(place): no thread may run on CPU \(here.cpus)"])
+        }
+        defer { before?.pin() }
+        return try self.load(source, configuration, affinity: affinity)
+    }
+
+    private func load(
+        _ source: ModelSource,
+        _ configuration: ModelConfiguration,
+        affinity: CPUAffinity?
     ) throws(ModelProblems) -> LoadedModel {
         let before = self.residentBytes
         let session: any Session
@@ -50,7 +75,8 @@ package struct ModelLoader: Sendable {
             cache: configuration.cache,
             memoryBytes: before.flatMap { before in
                 self.residentBytes.map { max($0 - before, 0) }
-            }
+            },
+            affinity: affinity
         )
     }
 

@@ -12,11 +12,12 @@ import Testing
 struct OnDemandTests {
     private let directory = ModelDirectory()
 
-    /// A repository of `a`, `b` and `c`, which add 1, 2 and 3 and count for 40 bytes each.
+    /// A repository of `a`, `b` and `c`, which add 1, 2 and 3 and count for 40 bytes each, and a
+    /// budget for two of them.
     private func supply(
         _ engine: any Engine,
-        budget: Int,
-        _ settings: [String: String] = [:]
+        _ settings: [String: String] = [:],
+        residence: Duration = .milliseconds(1)
     ) -> ModelSupply {
         for (number, name) in ["a", "b", "c"].enumerated() {
             self.directory.write("\(name)/1/model.onnx", "\(number + 1)")
@@ -31,7 +32,7 @@ struct OnDemandTests {
         )
         supply.pollInterval = .milliseconds(50)
         supply.settleTime = .milliseconds(50)
-        supply.memory = MemoryBudget(bytes: budget)
+        supply.memory = MemoryBudget(bytes: 100, residence: residence)
         return supply
     }
 
@@ -59,11 +60,10 @@ struct OnDemandTests {
     func turns() async throws {
         let engine = NumberEngine()
         try await InProcessFleet.with { fleet in
-            try await fleet.addWorker("w", supply: self.supply(engine, budget: 100))
+            try await fleet.addWorker("w", supply: self.supply(engine))
             let client = try fleet.client()
             #expect(try await self.states(client) == ["a ready 0", "b ready 0", "c on-demand 0"])
             #expect(try await self.ask(client, "b") == 102)
-            // It waits until one of the two has been there for long enough.
             #expect(try await self.ask(client, "c") == 103)
             #expect(
                 try await self.states(client) == ["a on-demand 1", "b ready 0", "c ready 0"]
@@ -79,7 +79,7 @@ struct OnDemandTests {
         let engine = NumberEngine()
         let loads = Mutex(0)
         try await InProcessFleet.with { fleet in
-            try await fleet.addWorker("w", supply: self.supply(engine, budget: 100)) { event in
+            try await fleet.addWorker("w", supply: self.supply(engine)) { event in
                 if case .modelLoaded("c", _, _) = event { loads.withLock { $0 += 1 } }
             }
             let client = try fleet.client()
@@ -97,14 +97,15 @@ struct OnDemandTests {
         let engine = NumberEngine()
         let settings = ["a": "pinned = true\n"]
         try await InProcessFleet.with { fleet in
-            try await fleet.addWorker("w", supply: self.supply(engine, budget: 100, settings))
+            try await fleet.addWorker(
+                "w",
+                supply: self.supply(engine, settings, residence: .seconds(3_600))
+            )
             let client = try fleet.client()
             let error = await #expect(throws: InferenceError.self) {
-                // Less than anything stays.
                 try await self.ask(client, "c", timeout: .milliseconds(200))
             }
             #expect(error?.code == .deadlineExceeded)
-            try await Task.sleep(for: MemoryBudget.residenceMin)
             #expect(try await self.states(client) == ["a ready 0", "b ready 0", "c on-demand 0"])
             #expect(try await client.models(of: "w").map(\.isPinned) == [true, false, false])
         }
@@ -115,7 +116,10 @@ struct OnDemandTests {
         let engine = NumberEngine()
         let settings = ["c": "[queue]\nmax-requests = 2\n"]
         try await InProcessFleet.with { fleet in
-            try await fleet.addWorker("w", supply: self.supply(engine, budget: 100, settings))
+            try await fleet.addWorker(
+                "w",
+                supply: self.supply(engine, settings, residence: .seconds(3_600))
+            )
             let client = try fleet.client()
             let outcomes = await withTaskGroup(of: InferenceError.Code?.self) { group in
                 for _ in 0..<3 {
@@ -137,7 +141,7 @@ struct OnDemandTests {
     func broken() async throws {
         let engine = NumberEngine()
         try await InProcessFleet.with { fleet in
-            let supply = self.supply(engine, budget: 100)
+            let supply = self.supply(engine)
             self.directory.write("c/1/model.onnx", "corrupt")
             try await fleet.addWorker("w", supply: supply)
             let client = try fleet.client()
@@ -153,9 +157,10 @@ struct OnDemandTests {
     func draining() async throws {
         let engine = NumberEngine()
         try await InProcessFleet.with { fleet in
-            let worker = try await fleet.addWorker("w", supply: self.supply(engine, budget: 100))
+            let supply = self.supply(engine, residence: .seconds(3_600))
+            let worker = try await fleet.addWorker("w", supply: supply)
             let client = try fleet.client()
-            let answer = Task { try await self.ask(client, "c", timeout: .milliseconds(1_500)) }
+            let answer = Task { try await self.ask(client, "c", timeout: .seconds(5)) }
             try await eventually("it waits") { await !worker.demands.isEmpty }
             await worker.drain()
             #expect(await worker.demands.isEmpty)
@@ -181,7 +186,7 @@ struct OnDemandTests {
             repository: ModelRepository(directory: self.directory.path),
             loader: ModelLoader(engine: try ONNXRuntime())
         )
-        supply.memory = MemoryBudget(bytes: 2 * bytes - 1)
+        supply.memory = MemoryBudget(bytes: 2 * bytes - 1, residence: .milliseconds(1))
         try await InProcessFleet.with { fleet in
             let worker = try await fleet.addWorker("w", supply: supply)
             let client = try fleet.client()

@@ -17,10 +17,13 @@ package struct MemoryBudget: Hashable, Sendable {
 
     /// In bytes.
     package let bytes: Int
+    /// For how long a version stays that was loaded.
+    package let residence: Duration
 
-    package init(bytes: Int) {
+    package init(bytes: Int, residence: Duration = Self.residenceMin) {
         precondition(Self.bounds.contains(bytes), "a memory budget of \(bytes) bytes")
         self.bytes = bytes
+        self.residence = residence
     }
 
     /// A version that is loaded, or is being loaded.
@@ -50,14 +53,15 @@ package struct MemoryBudget: Hashable, Sendable {
     ///
     /// - Parameters:
     ///   - mayEvict: others may go for it.
-    ///   - residence: for how long they stay.
+    ///   - isLoaded: what needs it is loaded already: others go however lately they came.
     func room(
         for needed: Int,
         among holdings: [Holding],
         mayEvict: Bool,
-        residence: Duration = Self.residenceMin,
+        isLoaded: Bool = false,
         now: Moment
     ) -> Room {
+        let residence = isLoaded ? .zero : self.residence
         let used = holdings.reduce(0) { $0 + $1.bytes }
         if needed <= self.bytes - used { return .free }
         let pinned = holdings.reduce(0) { $0 + ($1.isPinned ? $1.bytes : 0) }

@@ -15,7 +15,7 @@ package struct ModelSupply: Sendable {
     package static let settleTimeBounds = Duration.zero...Duration.seconds(3_600)
 
     package let repository: ModelRepository
-    package private(set) var loader: ModelLoader
+    package var loader: ModelLoader
     package var configuration: ModelConfigurationProvider
     package var pollInterval = Self.pollIntervalDefault
     package var settleTime = Self.settleTimeDefault

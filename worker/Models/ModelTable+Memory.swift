@@ -129,7 +129,7 @@ extension ModelTable {
             for: 0,
             among: self.holdings(),
             mayEvict: true,
-            residence: .zero,
+            isLoaded: true,
             now: self.now
         )
         if case .afterEviction(let places) = room {
@@ -190,7 +190,7 @@ extension ModelTable {
             for: needed,
             among: self.holdings(for: key),
             mayEvict: load.mayEvict,
-            residence: .zero,
+            isLoaded: true,
             now: self.now
         )
         switch room {

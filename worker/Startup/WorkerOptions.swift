@@ -73,11 +73,27 @@ package struct WorkerOptions: ParsableArguments, Sendable {
 
     @Option(
         help: ArgumentHelp(
-            "How many requests are executed at once (default: the number of cores).",
+            "How many requests are executed at once (default: the number of cores, or of --cpus).",
             valueName: "count"
         )
     )
     package var executors: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Which CPUs execute models, such as 0-3,8 (default: all that the process may use).",
+            valueName: "list"
+        )
+    )
+    package var cpus: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The NUMA node whose CPUs execute models, instead of --cpus.",
+            valueName: "node"
+        )
+    )
+    package var numaNode: Int?
 
     @Option(
         help: ArgumentHelp(
@@ -151,10 +167,11 @@ package struct WorkerOptions: ParsableArguments, Sendable {
             try environment.value("advertise", flag: self.advertise)
             ?? AdvertisedHost.choose(listen: configuration.listen, brokers: brokers)
         configuration.zone = try environment.value("zone", flag: self.zone, default: "")
+        configuration.cpus = try self.placement(environment: environment)
         configuration.executors = try environment.value(
             "executors",
             flag: self.executors,
-            default: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+            default: configuration.cpus?.count ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         )
         if let queueMax = try environment.value("queue-max", flag: self.queueMax) {
             configuration.queueMax = queueMax
@@ -233,6 +250,25 @@ package struct WorkerOptions: ParsableArguments, Sendable {
                 )
             }
             supply.memory = MemoryBudget(bytes: budget.bytes)
+        }
+    }
+
+    /// Where its models are executed; `nil`: wherever the process may run.
+    func placement(environment: Environment = .process) throws(CommandError) -> CPUSet? {
+        var cpus: CPUSet?
+        let node = try environment.value("numa-node", flag: self.numaNode)
+        if let list = try environment.value("cpus", flag: self.cpus) {
+            do throws(CPUSet.ListError) {
+                cpus = try CPUSet(list: list)
+            } catch {
+                throw CommandError(.configuration, "cpus is '\(list)': \(error.reason)")
+            }
+        }
+        guard cpus != nil || node != nil else { return nil }
+        do throws(CPUTopology.Problem) {
+            return try CPUTopology.machine().resolve(cpus: cpus, node: node)
+        } catch {
+            throw CommandError(.configuration, error.message)
         }
     }
 
