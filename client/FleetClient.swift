@@ -221,7 +221,11 @@ public final class FleetClient: Sendable {
             fleet: self.fleet
         )
         switch await Self.ask(call) {
-        case .states(let states): return states.states.map(ModelStatus.init)
+        case .states(let states):
+            return states.states.enumerated().map { index, state in
+                let memory = index < states.memory.count ? states.memory[index] : nil
+                return ModelStatus(state, memory: memory)
+            }
         case .failure(let error): throw error
         default:
             throw InferenceError(.protocolViolation, "the worker answered another question")

@@ -23,6 +23,8 @@ struct ExecutorLanes {
         }
     }
 
+    /// Where the thread runs.
+    var placement = ThreadPlacement()
     /// By the model's place.
     private var entries: [Entry?] = []
     /// How many closings of places have been seen.

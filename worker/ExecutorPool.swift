@@ -47,6 +47,8 @@ final class ExecutorPool: Executors {
     private let sender: InstanceID
     private let finished: Executors.Finished
     private let hangFile: String?
+    /// Where the threads run, but for models with a place of their own; `nil`: anywhere.
+    private let affinity: CPUAffinity?
 
     /// Answers of models that have lately taken no longer than this, in nanoseconds, are handed back together: one
     /// wake-up of the reactor then serves many. Other answers do not wait.
@@ -68,6 +70,7 @@ final class ExecutorPool: Executors {
         self.sender = sender
         self.finished = finished
         self.hangFile = configuration.hangFile
+        self.affinity = configuration.cpus.map(CPUAffinity.init)
     }
 
     func start(threads count: Int) throws(RoostError) {
@@ -201,6 +204,7 @@ final class ExecutorPool: Executors {
     }
 
     private func run(_ index: Int) {
+        self.affinity?.pin()
         var lanes = ExecutorLanes()
         var done: [Job] = []
         var gathering = Moment.never
@@ -299,6 +303,7 @@ final class ExecutorPool: Executors {
         #endif
         var entry = entry
         var outcome: JobExecution.Outcome?
+        lanes.placement.move(to: execution.first.model.affinity)
         do throws(EngineError) {
             let opened = if let entry { entry } else { try lanes.open(execution.first) }
             entry = opened

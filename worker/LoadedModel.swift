@@ -23,6 +23,10 @@ package final class LoadedModel: Sendable {
     let stateCount: Int
     /// Whether its answers are given again to equal requests; `nil`: never.
     let cache: CacheLimits?
+    /// Where it is executed; `nil`: where the worker executes what has no place of its own.
+    let affinity: CPUAffinity?
+    /// By how much the process grew while it was loaded, in bytes; `nil`: nobody looked.
+    let memoryBytes: Int?
     private let loaded: Mutex<(any Session)?>
 
     /// - Parameters:
@@ -31,6 +35,8 @@ package final class LoadedModel: Sendable {
     ///     request. The model has them all.
     ///   - cache: whether answers are given again; not of a model with state, whose answers follow
     ///     from more than the request.
+    ///   - memoryBytes: what it was seen to hold in memory.
+    ///   - affinity: where it is executed, if it has a place of its own.
     package init(
         name: String,
         version: UInt32,
@@ -40,8 +46,12 @@ package final class LoadedModel: Sendable {
         metadata: [(key: String, value: String)]? = nil,
         state: [String: String] = [:],
         sequences: SequenceLimits = SequenceLimits(),
-        cache: CacheLimits? = nil
+        cache: CacheLimits? = nil,
+        memoryBytes: Int? = nil,
+        affinity: CPUAffinity? = nil
     ) {
+        self.memoryBytes = memoryBytes
+        self.affinity = affinity
         let stateful = state.isEmpty ? nil : StatefulSession(session, state: state)
         let session = stateful ?? session
         self.stateCount = stateful?.stateCount ?? 0

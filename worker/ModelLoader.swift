@@ -7,6 +7,12 @@ package struct ModelLoader: Sendable {
     private let engine: any Engine
     /// How sessions are loaded of models for which nothing is configured.
     private let options: SessionOptions
+    /// Whether it is measured what the models hold in memory.
+    package var measuresMemory = false
+    /// Where models are loaded that have no place of their own; `nil`: anywhere.
+    package var cpus: CPUSet?
+    /// What may be configured of places.
+    package var topology = CPUTopology.machine()
 
     package init(engine: any Engine, options: SessionOptions = SessionOptions()) {
         self.engine = engine
@@ -14,10 +20,32 @@ package struct ModelLoader: Sendable {
     }
 
     /// Loads one version, as its model is configured, and warms it. Blocks, perhaps for seconds.
+    ///
+    /// It is loaded where it is to be executed: threads that the engine starts for it stay there, and
+    /// its memory is taken from the node of the thread that writes it first.
     package func load(
         _ source: ModelSource,
         _ configuration: ModelConfiguration
     ) throws(ModelProblems) -> LoadedModel {
+        let affinity = try configuration.cpus(of: self.topology).map(CPUAffinity.init)
+        guard let here = affinity ?? self.cpus.map(CPUAffinity.init) else {
+            return try self.load(source, configuration, affinity: nil)
+        }
+        let before = CPUAffinity.current
+        guard here.pin() else {
+            let place = configuration.place(of: "cpus") ?? source.directory
+            throw ModelProblems(problems: ["\(place): no thread may run on CPU \(here.cpus)"])
+        }
+        defer { before?.pin() }
+        return try self.load(source, configuration, affinity: affinity)
+    }
+
+    private func load(
+        _ source: ModelSource,
+        _ configuration: ModelConfiguration,
+        affinity: CPUAffinity?
+    ) throws(ModelProblems) -> LoadedModel {
+        let before = self.residentBytes
         let session: any Session
         do throws(EngineError) {
             session = try self.engine.load(
@@ -44,8 +72,19 @@ package struct ModelLoader: Sendable {
             metadata: configuration.metadata(session.metadata),
             state: configuration.state,
             sequences: configuration.sequences,
-            cache: configuration.cache
+            cache: configuration.cache,
+            memoryBytes: before.flatMap { before in
+                self.residentBytes.map { max($0 - before, 0) }
+            },
+            affinity: affinity
         )
+    }
+
+    /// What the process holds, without what it only has not given back; `nil` if nobody asks.
+    private var residentBytes: Int? {
+        guard self.measuresMemory else { return nil }
+        Heap.trim()
+        return Heap.residentBytes
     }
 
     /// Runs the session as its configuration says; by default once, on zeros, every open dimension

@@ -183,26 +183,16 @@ extension Worker {
         time == .zero ? 0 : max(time.wireMicroseconds, 1)
     }
 
-    private func describe(_ describe: Describe, _ peer: PeerID, requestID: UInt64) {
-        var (name, label) = (describe.model, describe.label)
-        let place = name.withUTF8 { name in
-            label.withUTF8 { label in
-                self.table.place(
-                    of: UnsafeRawBufferPointer(name),
-                    version: describe.version,
-                    label: UnsafeRawBufferPointer(label)
-                )
-            }
-        }
-        if let place {
-            let model = self.table.model(at: place)
-            self.send(Description(model: model.description), to: peer, requestID: requestID)
+    func describe(_ describe: Describe, _ peer: PeerID, requestID: UInt64) {
+        if let description = self.table.description(describe) {
+            self.send(Description(model: description), to: peer, requestID: requestID)
             return
         }
+        if self.table.memory != nil, self.hold(describe, peer, requestID: requestID) { return }
         let detail = self.table.problem(
-            with: name,
+            with: describe.model,
             version: describe.version,
-            label: label,
+            label: describe.label,
             worker: self.record.workerID
         )
         self.send(

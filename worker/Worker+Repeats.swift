@@ -13,6 +13,7 @@ extension Worker {
     func isRepeat(_ key: RequestKey, of client: InstanceID) -> Bool {
         // The first may have come in this very turn.
         self.submitArrivals()
+        if self.moveDemand(to: key, of: client) { return true }
         if let job = self.underWay(key.requestID, of: client) {
             // What there was of a stream is not sent again: it begins anew.
             guard job.stream == nil else {
@@ -165,6 +166,7 @@ extension Worker {
     /// A client no longer wants a request's answer.
     func cancel(_ requestID: UInt64, _ peer: PeerID) {
         let key = RequestKey(peer: peer, requestID: requestID)
+        if self.cancelDemand(key) { return }
         if self.sharedCount > 0, let job = self.shared(requestID, peer) {
             self.detach(peer, from: job)
             // It may be running already, for the others.
@@ -202,6 +204,7 @@ extension Worker {
         if self.sharedCount > 0 {
             for job in self.underWay where job.isShared(by: peer) { self.detach(peer, from: job) }
         }
+        self.abandonDemands(of: peer)
         let parked = self.streams.values.filter { $0.peer == peer && $0.stream?.isParked == true }
         let waiting = self.takeWaiting { $0.peer == peer }
         // Before those that they follow: none of them is to be executed in their place.

@@ -23,6 +23,31 @@ extension Worker {
         let view = try InferView(frame, payload: frames)
         // A first attempt cannot have come before.
         if view.attempt > 0, self.isRepeat(key, of: client) { return }
+        try self.admit(
+            frame,
+            view,
+            first: first,
+            frames,
+            key,
+            of: client,
+            rest: rest,
+            now: now
+        )
+    }
+
+    /// Gives a request that is not here yet to the model that it asks for.
+    ///
+    /// - Parameter rest: what it is kept with if that model is not loaded; `nil`: it was kept.
+    func admit(
+        _ frame: FrameView,
+        _ view: InferView,
+        first: ReceivedFrame,
+        _ frames: [TensorStorage],
+        _ key: RequestKey,
+        of client: InstanceID,
+        rest: [ReceivedFrame]?,
+        now: Moment
+    ) throws(WireError) {
         let payload = ReceivedPayload(
             frame: TensorStorage(first.bytes, owner: first),
             inlineOffset: frame.inlineOffset,
@@ -30,6 +55,18 @@ extension Worker {
         )
         let byteCount = frames.reduce(frame.inlineBytes) { $0 + $1.byteCount }
         var place = self.table.place(of: view.model, version: view.version, label: view.label)
+        if place == nil, let rest, self.table.memory != nil {
+            let isHeld = self.hold(
+                view,
+                .infer(first: first, rest: rest, accepted: now),
+                key,
+                of: client,
+                byteCount: byteCount,
+                deadline: now.advanced(microseconds: frame.header.aux),
+                now: now
+            )
+            if isHeld { return }
+        }
         var sequence: SequencePlace?
         var stream: JobStream?
         if let extended = view.extended {
@@ -45,7 +82,7 @@ extension Worker {
                 return
             }
             if extended.itemCredit > 0 {
-                if let fullness = self.streamFullness(peer) {
+                if let fullness = self.streamFullness(key.peer) {
                     self.fail(key, fullness, isRetryable: true)
                     return
                 }

@@ -49,6 +49,8 @@ package actor Worker {
     var table: ModelTable
     /// Where further models come from.
     let supply: ModelSupply?
+    /// Requests for models that are not loaded; see `Worker+Demand`.
+    var demands: DemandQueue<HeldRequest>
     /// What the supply started with, until the threads have taken over.
     var stock: ModelSupply.Stock?
     var modelThreads: ModelThreads?
@@ -179,6 +181,7 @@ package actor Worker {
         self.makeExecutors = executors
         self.configuration = configuration
         self.replies = RecentReplies(configuration)
+        self.demands = DemandQueue(configuration)
         self.table = table
         self.supply = supply
         self.stock = stock
@@ -240,6 +243,7 @@ package actor Worker {
         guard self.socket != nil, self.record.state != .draining else { return }
         self.pool.drain()
         self.record.state = .draining
+        self.refuseDemands()
         let now = self.now
         let limit = self.configuration.drainLimit
         self.drainDeadline = now + limit
@@ -294,6 +298,7 @@ package actor Worker {
         self.timer = nil
         self.clientLinks = [:]
         self.underWay = []
+        self.demands = DemandQueue(self.configuration)
         self.sequences = [:]
         self.streams = [:]
         self.caches = [:]
@@ -429,6 +434,7 @@ extension Worker: SocketHandler, TimerHandler {
             if now >= worker.streamsDeadline { worker.sweepStreams(now: now) }
             if now >= worker.cachesDeadline { worker.sweepCaches(now: now) }
             if now >= worker.sequencesDeadline { worker.sweepSequences(now: now) }
+            worker.sweepDemands(now: now)
             if now >= worker.giveUpDeadline {
                 worker.giveUpDeadline = .never
                 worker.giveUpWaiting()
@@ -451,7 +457,8 @@ extension Worker: SocketHandler, TimerHandler {
         let drained = isWaiting ? min(self.goAwayDeadline, self.drainDeadline) : self.drainDeadline
         let ours = min(drained, self.giveUpDeadline, self.progressCheck, self.replies.deadline)
         let kept = min(self.sequencesDeadline, self.streamsDeadline, self.cachesDeadline)
-        self.reactor.setTimer(timer, at: min(deadline, ours, kept).nanoseconds)
+        let models = min(self.demands.deadline, self.table.memoryDeadline)
+        self.reactor.setTimer(timer, at: min(deadline, ours, kept, models).nanoseconds)
     }
 }
 

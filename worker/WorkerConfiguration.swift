@@ -17,6 +17,9 @@ package struct WorkerConfiguration: Sendable {
     /// How many requests are executed at once, each on a thread of its own. More threads than
     /// cores make every request slower and none sooner.
     package var executors = 1
+    /// Where models are executed; `nil`: wherever the process may run. The thread that speaks with
+    /// clients and brokers is not bound.
+    package var cpus: CPUSet?
     /// How many accepted requests may wait. A longer queue takes bursts and makes the last in it
     /// wait longer; above it requests are refused at once.
     package var queueMax = 256

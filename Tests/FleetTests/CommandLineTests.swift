@@ -131,6 +131,11 @@ struct CommandLineTests {
             (["--poll-interval", "49ms"], "poll-interval is"),
             (["--poll-interval", "3601s"], "poll-interval is"),
             (["--settle-time", "3601s"], "settle-time is"),
+            (["--memory-budget", "0B"], "memory-budget is 0B, but must be 1B to"),
+            (["--cpus", "3-1"], "cpus is '3-1': the range '3-1' ends before it begins"),
+            (["--cpus", "8000"], "there is no CPU 8000 here"),
+            (["--numa-node", "1000"], "there is no NUMA node 1000 here"),
+            (["--cpus", "0", "--numa-node", "0"], "say the same twice"),
             (["--model-size-max", "0"], "model-size-max is 0, but must be at least 1"),
             (["--model", "none"], "model 'none' is not in the repository"),
         ]

@@ -205,6 +205,20 @@ package struct WireSample: Sendable, CustomStringConvertible {
             ]),
             requestID: 19
         ),
+        WireSample(
+            "model-states-memory",
+            ModelStates(
+                [
+                    ModelState(name: "digits", version: 1, state: .ready),
+                    ModelState(name: "tower", version: 2, state: .available),
+                ],
+                memory: [
+                    ModelMemory(bytes: 500 << 20, flags: .pinned),
+                    ModelMemory(bytes: .max, evictions: 3, flags: .onDemand),
+                ]
+            ),
+            requestID: 19
+        ),
         WireSample("model-states-none", ModelStates([]), requestID: 19),
         WireSample("statistics", Statistics(model: "digits"), requestID: 20),
         WireSample("statistics-all", Statistics(), requestID: 20),

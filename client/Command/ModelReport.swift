@@ -165,7 +165,14 @@ extension ModelReport {
         }
         add("instances", policy.instances.map { "\($0)" } ?? "as many as the worker's executors")
         add("threads", configuration.threads.map { "\($0)" } ?? "the worker's: 1 unless told")
+        addIfGiven("cpus", configuration.cpus.map { "\($0)" } ?? "")
+        addIfGiven("numa-node", configuration.numaNode.map { "\($0)" } ?? "")
         add("weight", "\(policy.weight)")
+        add(
+            "memory",
+            configuration.memoryBytes.map { "\(ByteCount($0))" } ?? "what it is seen to hold"
+        )
+        addIfGiven("pinned", "\(configuration.isPinned)")
         if configuration.isBatchingChosen {
             add("batching.max-size", "\(policy.batchMax)")
         } else if self.signature == nil {

@@ -18,8 +18,30 @@ struct ModelsCommand: ParsableCommand {
 
     /// One version of a model in one state, and the workers that have it so.
     struct Entry: Hashable {
+        /// One of the workers'.
         let status: ModelStatus
         let workers: [String]
+        /// The most that it holds or needs at one of them, in bytes; `nil`: none has a budget.
+        var memoryBytes: Int?
+        /// How often it was let go at any of them to make room.
+        var evictions = 0
+    }
+
+    /// What is told once for all workers that have a version so.
+    private struct Kind: Hashable {
+        let name: String
+        let version: Int
+        let state: String
+        let labels: [String]
+        let reason: String
+
+        init(_ status: ModelStatus) {
+            self.name = status.name
+            self.version = status.version
+            self.state = status.state
+            self.labels = status.labels
+            self.reason = status.reason
+        }
     }
 
     /// How long one worker may take to say what it has.
@@ -49,38 +71,65 @@ struct ModelsCommand: ParsableCommand {
     /// The versions of all workers by name and version, those that serve first. Versions that the
     /// workers' policies do not choose are not among them.
     static func entries(_ workers: [(id: String, versions: [ModelStatus])]) -> [Entry] {
-        var byStatus: [ModelStatus: [String]] = [:]
+        var byKind: [Kind: [(status: ModelStatus, worker: String)]] = [:]
         for worker in workers {
             for status in worker.versions where status.state != "available" {
-                byStatus[status, default: []].append(worker.id)
+                byKind[Kind(status), default: []].append((status, worker.id))
             }
         }
         func order(_ status: ModelStatus) -> (String, Int, Int, String) {
             (status.name, status.version, status.state == "ready" ? 0 : 1, status.reason)
         }
-        return byStatus.map { Entry(status: $0.key, workers: $0.value) }
-            .sorted { order($0.status) < order($1.status) }
+        return byKind.values.map { same in
+            Entry(
+                status: same[0].status,
+                workers: same.map(\.worker),
+                memoryBytes: same.compactMap(\.status.memoryBytes).max(),
+                evictions: same.reduce(0) { $0 + $1.status.evictions }
+            )
+        }
+        .sorted { order($0.status) < order($1.status) }
     }
 
     static func table(_ entries: [Entry]) -> String {
-        var table = Table(columns: ["MODEL", "VERSION", "STATE", "WORKERS", "LABELS", "REASON"])
-        table.alignRight(1)
-        table.alignRight(3)
+        // Only workers with a memory budget say what models hold.
+        let hasMemory = entries.contains { $0.memoryBytes != nil }
+        let memory = hasMemory ? ["MEMORY", "EVICTED"] : []
+        var table = Table(
+            columns: ["MODEL", "VERSION", "STATE", "WORKERS"] + memory + ["LABELS", "REASON"]
+        )
+        for column in [1, 3] + (hasMemory ? [4, 5] : []) { table.alignRight(column) }
         for entry in entries {
             let status = entry.status
-            table.add([
-                status.name, "\(status.version)", status.state, "\(entry.workers.count)",
-                status.labels.joined(separator: ","), status.reason,
-            ])
+            let state = status.state + (status.isPinned ? ", pinned" : "")
+            let memory =
+                hasMemory ? [entry.memoryBytes.map(Self.size) ?? "-", "\(entry.evictions)"] : []
+            table.add(
+                [status.name, "\(status.version)", state, "\(entry.workers.count)"] + memory
+                    + [status.labels.joined(separator: ","), status.reason]
+            )
         }
         return table.text
+    }
+
+    private static func memory(_ entry: Entry) -> [(key: String, value: JSON)] {
+        guard let bytes = entry.memoryBytes else { return [] }
+        return [
+            ("memory_bytes", .number(bytes)), ("evictions", .number(entry.evictions)),
+            ("pinned", .bool(entry.status.isPinned)),
+        ]
+    }
+
+    /// In whole MiB, or KiB if it is less than one.
+    private static func size(_ bytes: Int) -> String {
+        bytes < 1 << 20 ? "\((bytes + 1023) >> 10)KiB" : "\((bytes + (1 << 19)) >> 20)MiB"
     }
 
     private static func json(_ entries: [Entry]) -> String {
         JSON.array(
             entries.map { entry in
                 .object(
-                    ModelOrderReport.fields(entry.status) + [
+                    ModelOrderReport.fields(entry.status) + Self.memory(entry) + [
                         ("workers", .array(entry.workers.map { .string($0) }))
                     ]
                 )

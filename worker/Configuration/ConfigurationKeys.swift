@@ -5,8 +5,9 @@ enum ConfigurationKeys {
         (
             "",
             [
-                "batching", "cache", "classes", "engine", "engine-options", "instances", "labels",
-                "queue", "sequences", "state", "threads", "versions", "warm-up", "weight",
+                "batching", "cache", "classes", "cpus", "engine", "engine-options", "instances",
+                "labels", "memory", "numa-node", "pinned", "queue", "sequences", "state",
+                "threads", "versions", "warm-up", "weight",
             ]
         ),
         ("batching", ["max-delay", "max-size", "padding", "preferred-sizes"]),

@@ -86,6 +86,13 @@ struct ConfigurationTable {
         return nil
     }
 
+    mutating func boolean(_ key: String) -> Bool? {
+        guard let entry = self.take(key) else { return nil }
+        if case .boolean(let value) = entry.value { return value }
+        self.wrong(entry, "true or false")
+        return nil
+    }
+
     /// A text with a duration's unit.
     mutating func duration(_ key: String, _ bounds: ClosedRange<Duration>) -> Duration? {
         guard let entry = self.take(key) else { return nil }

@@ -41,6 +41,23 @@ extension ModelConfiguration {
         return texts
     }
 
+    /// Where it says that the model is executed, on that machine; `nil` if it does not.
+    package func cpus(of topology: CPUTopology) throws(ModelProblems) -> CPUSet? {
+        do throws(CPUTopology.Problem) {
+            let cpus = try topology.resolve(cpus: self.cpus, node: self.numaNode)
+            guard let cpus, let threads, self.numaNode != nil, threads > cpus.count else {
+                return cpus
+            }
+            throw CPUTopology.Problem(
+                message: "threads is \(threads), more than CPU \(cpus) of the node"
+            )
+        } catch {
+            let key = self.numaNode == nil ? "cpus" : "numa-node"
+            let place = self.place(of: key).map { "\($0): " } ?? ""
+            throw ModelProblems(problems: ["\(place)\(key): \(error.message)"])
+        }
+    }
+
     /// What the configuration says of inputs and rows, seen against what the model takes: one
     /// sentence each, with file and line.
     package func problems(signature: ModelSignature) -> [String] {

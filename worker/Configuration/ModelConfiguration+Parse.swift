@@ -32,7 +32,10 @@ extension ModelConfiguration {
         if let weight = table.integer("weight", ExecutionPolicy.weightBounds) {
             self.policy.weight = weight
         }
+        self.readPlacement(&table)
         self.readEngine(&table)
+        self.memoryBytes = table.byteCount("memory", MemoryBudget.bounds)
+        self.isPinned = table.boolean("pinned") ?? false
         table.table("batching") { self.readBatching(&$0) }
         table.table("queue") { self.readQueue(&$0) }
         table.table("warm-up") { self.readWarmUp(&$0) }
@@ -110,6 +113,18 @@ extension ModelConfiguration {
             }
             return versions.count == elements.count ? .specific(versions) : nil
         default: return nil
+        }
+    }
+
+    private mutating func readPlacement(_ table: inout ConfigurationTable) {
+        self.numaNode = table.integer("numa-node", Self.numaNodeBounds)
+        guard let (list, line) = table.string("cpus", "a list of CPUs, such as \"0-3,8\"") else {
+            return
+        }
+        do throws(CPUSet.ListError) {
+            self.cpus = try CPUSet(list: list)
+        } catch {
+            table.problems.add(line, "cpus: \(error.reason)")
         }
     }
 
@@ -273,6 +288,18 @@ extension ModelConfiguration {
             problems.add(
                 line("warm-up.batch-sizes"),
                 "warm-up.batch-sizes has \(largest), more than batching.max-size, which is \(most)"
+            )
+        }
+        if let cpus, self.numaNode != nil {
+            problems.add(
+                line("numa-node"),
+                "numa-node says again where the model is executed: cpus says \(cpus)"
+            )
+        }
+        if let cpus, let threads, threads > cpus.count {
+            problems.add(
+                line("threads"),
+                "threads is \(threads), more than cpus, which is \(cpus), has"
             )
         }
         if self.state.isEmpty, self.lines["sequences"] != nil {

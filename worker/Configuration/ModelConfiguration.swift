@@ -26,6 +26,11 @@ package struct ModelConfiguration: Hashable, Sendable {
     package var isBatchingChosen = false
     /// Threads for a single step of one execution; `nil`: as the worker is told.
     package var threads: Int?
+    /// Where it is executed, by CPUs or by the NUMA node that has them; neither: as the worker is
+    /// told.
+    package var cpus: CPUSet?
+    package var numaNode: Int?
+    package static let numaNodeBounds = 0...1_023
     /// What executes the model; `nil`: the worker's engine.
     package var engine: String?
     /// Settings that are handed to the engine as they are.
@@ -34,6 +39,11 @@ package struct ModelConfiguration: Hashable, Sendable {
     package var classesFile: String?
     /// What it says; `nil`: the model's own file may have them.
     package var classes: String?
+    /// What a loaded version counts for against the worker's memory budget, in bytes; `nil`: what
+    /// was measured when it was loaded.
+    package var memoryBytes: Int?
+    /// Whether it stays loaded whatever else is asked for. It counts only if there is a budget.
+    package var isPinned = false
     package var warmUp = WarmUp()
     /// By the names of inputs: the outputs that they are given in the next request of a sequence.
     /// Empty: the model has no sequences.
@@ -57,6 +67,8 @@ package struct ModelConfiguration: Hashable, Sendable {
         hasher.combine(self.policy)
         hasher.combine(self.isBatchingChosen)
         hasher.combine(self.threads)
+        hasher.combine(self.cpus)
+        hasher.combine(self.numaNode)
         hasher.combine(self.engine)
         hasher.combine(self.engineOptions)
         hasher.combine(self.classes)

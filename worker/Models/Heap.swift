@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// The C library's heap.
+/// The C library's heap, and what the system says of the process's memory.
 enum Heap {
     private typealias Trim = @convention(c) (Int) -> Int32
 
@@ -14,4 +14,16 @@ enum Heap {
     /// models come and go grows to several times what it holds: 168 MiB became 640 after 30 versions
     /// of a model of 90.
     static func trim() { _ = self.function?(0) }
+
+    /// What the process holds in memory, in bytes: proc(5)'s `statm`, whose second number counts
+    /// pages. `nil` if the system does not say.
+    static var residentBytes: Int? {
+        guard let file = fopen("/proc/self/statm", "r") else { return nil }
+        defer { fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: 128)
+        let count = fread(&bytes, 1, bytes.count, file)
+        let numbers = String(decoding: bytes.prefix(count), as: UTF8.self).split(separator: " ")
+        guard numbers.count > 1, let pages = Int(numbers[1]) else { return nil }
+        return pages * sysconf(Int32(_SC_PAGESIZE))
+    }
 }

@@ -1,31 +1,39 @@
 package import RoostWire
 
-/// The ways to the versions of one model that serve.
+/// The ways to the versions of one model that serve, or would if they were asked for.
 struct ModelRoute: Sendable {
     let name: [UInt8]
     /// Where requests go that name neither version nor label: to the version labelled `stable`, else
     /// the highest.
     private let byDefault: Int
-    /// Ascending.
-    private let versions: [(version: UInt32, place: Int)]
-    private let labels: [(label: [UInt8], place: Int)]
+    /// Ascending; those without a place are loaded on demand.
+    private let versions: [(version: UInt32, place: Int?)]
+    private let labels: [(label: [UInt8], index: Int)]
 
     /// - Parameter versions: ascending, at least one.
-    init(_ name: String, versions: [(UInt32, place: Int)], labels: [String: UInt32]) {
+    init(
+        _ name: String,
+        versions: [(version: UInt32, place: Int?)],
+        labels: [String: UInt32]
+    ) {
+        func index(of version: UInt32) -> Int? { versions.firstIndex { $0.version == version } }
         self.name = Array(name.utf8)
-        self.versions = versions.map { ($0.0, $0.place) }
-        let places = Dictionary(uniqueKeysWithValues: versions.map { ($0.0, $0.place) })
+        self.versions = versions
         self.labels = labels.sorted { $0.key < $1.key }.compactMap { label, version in
-            places[version].map { (Array(label.utf8), $0) }
+            index(of: version).map { (Array(label.utf8), $0) }
         }
-        let stable = labels[ModelConfiguration.defaultLabel].flatMap { places[$0] }
-        self.byDefault = stable ?? versions[versions.count - 1].place
+        let stable = labels[ModelConfiguration.defaultLabel].flatMap(index(of:))
+        self.byDefault = stable ?? versions.count - 1
     }
 
-    func place(version: UInt32, label: UnsafeRawBufferPointer) -> Int? {
-        if version != 0 { return self.versions.first { $0.version == version }?.place }
-        guard label.count > 0 else { return self.byDefault }
-        return self.labels.first { $0.label.elementsEqual(label) }?.place
+    /// The version that is meant, where it is executed if it is loaded.
+    func version(
+        _ version: UInt32,
+        label: UnsafeRawBufferPointer
+    ) -> (version: UInt32, place: Int?)? {
+        if version != 0 { return self.versions.first { $0.version == version } }
+        guard label.count > 0 else { return self.versions[self.byDefault] }
+        return self.labels.first { $0.label.elementsEqual(label) }.map { self.versions[$0.index] }
     }
 }
 
@@ -37,11 +45,39 @@ extension ModelTable {
         version: UInt32,
         label: UnsafeRawBufferPointer
     ) -> Int? {
+        self.version(of: name, version: version, label: label)?.place
+    }
+
+    /// The version that a request asks for, though it may not be loaded.
+    func version(
+        of name: UnsafeRawBufferPointer,
+        version: UInt32,
+        label: UnsafeRawBufferPointer
+    ) -> (version: UInt32, place: Int?)? {
         for index in self.routes.indices where self.routes[index].name.count == name.count {
             guard self.routes[index].name.elementsEqual(name) else { continue }
-            return self.routes[index].place(version: version, label: label)
+            return self.routes[index].version(version, label: label)
         }
         return nil
+    }
+
+    /// The description of the version that is asked for: as it is, or was when it was loaded last.
+    func description(_ describe: Describe) -> ModelDescription? {
+        var (name, label) = (describe.model, describe.label)
+        let meant = name.withUTF8 { name in
+            label.withUTF8 { label in
+                self.version(
+                    of: UnsafeRawBufferPointer(name),
+                    version: describe.version,
+                    label: UnsafeRawBufferPointer(label)
+                )
+            }
+        }
+        guard let meant else { return nil }
+        if let place = meant.place { return self.model(at: place).description }
+        let entry = self[Key(name: name, version: meant.version)]
+        guard let loaded = entry?.loaded, loaded.stamp == entry?.stamp else { return nil }
+        return loaded.description
     }
 
     /// Why ``place(of:version:label:)`` found nothing.
@@ -51,8 +87,14 @@ extension ModelTable {
         label: String,
         worker: String
     ) -> String {
-        let serving = self.models.filter { $0.name == name }.map(\.version)
-        guard !serving.isEmpty else { return "worker '\(worker)' does not serve model '\(name)'" }
+        let serving = (self.entries[name] ?? [:]).sorted { $0.key < $1.key }
+            .filter { $0.value.place != nil || $0.value.isOffered }.map(\.key)
+        guard !serving.isEmpty else {
+            let reason = self.entries[name]?.sorted { $0.key < $1.key }
+                .compactMap(\.value.lackOfRoom).last
+            return "worker '\(worker)' does not serve model '\(name)'"
+                + (reason.map { ": \($0)" } ?? "")
+        }
         let known = serving.map(String.init).joined(separator: ", ")
         if version != 0 {
             return "model '\(name)' has no version \(version) here; it has \(known)"

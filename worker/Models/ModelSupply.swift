@@ -15,12 +15,16 @@ package struct ModelSupply: Sendable {
     package static let settleTimeBounds = Duration.zero...Duration.seconds(3_600)
 
     package let repository: ModelRepository
-    package let loader: ModelLoader
+    package var loader: ModelLoader
     package var configuration: ModelConfigurationProvider
     package var pollInterval = Self.pollIntervalDefault
     package var settleTime = Self.settleTimeDefault
     /// Whether the system is asked to tell of changes (inotify), too.
     package var usesNotices = true
+    /// What loaded versions may hold in memory together; `nil`: everything is loaded.
+    package var memory: MemoryBudget? {
+        didSet { self.loader.measuresMemory = self.memory != nil }
+    }
 
     package init(
         repository: ModelRepository,
@@ -58,22 +62,27 @@ package struct ModelSupply: Sendable {
             configuration: self.configuration
         )
         var problems = view.problems
-        var table = ModelTable()
-        var actions = table.scanned(view)
+        var table = ModelTable(memory: self.memory)
+        func now() -> Moment { Moment(nanoseconds: Reactor.monotonicNanoseconds()) }
+        var actions = table.scanned(view, now: now())
         let clock = SuspendingClock()
         while !actions.isEmpty {
-            guard case .load(let source, let configuration, let ticket) = actions.removeFirst()
-            else {
-                continue
-            }
-            let start = clock.now
-            do throws(ModelProblems) {
-                let model = try self.loader.load(source, configuration)
-                actions += table.loaded(model, ticket: ticket)
-                loaded(model, clock.now - start)
-            } catch {
-                problems += error.problems
-                actions += table.failed(error.message, ticket: ticket)
+            switch actions.removeFirst() {
+            case .load(let source, let configuration, let ticket):
+                let start = clock.now
+                do throws(ModelProblems) {
+                    let model = try self.loader.load(source, configuration)
+                    actions += table.loaded(model, ticket: ticket, now: now())
+                    loaded(model, clock.now - start)
+                } catch {
+                    problems += error.problems
+                    actions += table.failed(error.message, ticket: ticket, now: now())
+                }
+            // It had no room after all.
+            case .close(let model, _), .discard(let model):
+                model.unload()
+                Heap.trim()
+            case .open, .recordChanged: continue
             }
         }
         return Stock(table: table, problems: problems, settling: settling, view: view)

@@ -17,6 +17,8 @@ package import RoostWire
 /// - A version whose files have changed is loaded again; the old session serves until then.
 /// - A version whose directory has vanished is retired, be it the last of its model.
 /// - An order holds as long as the version's files are what they were.
+/// - With a ``MemoryBudget`` what has no room is listed and loaded when it is asked for: see
+///   `ModelTable+Memory`.
 ///
 /// A value without clock, thread or file system: events go in, actions come out, and looking a
 /// request's model up costs a comparison of names.
@@ -77,6 +79,18 @@ package struct ModelTable: Sendable {
         var ticket: UInt64?
         /// Why it could not be loaded, and with which files.
         var failure: (stamp: UInt64, reason: String)?
+        /// What its files hold together.
+        var fileBytes = 0
+        /// What it was when it was loaded last, and from which files.
+        var loaded: Loaded?
+        /// It is to be served, and is loaded only when somebody asks for it.
+        var isOnDemand = false
+        /// Since when somebody waits for it to be loaded.
+        var demanded: Moment?
+        /// ``failure`` is that there is too little memory, and always will be.
+        var isTooLarge = false
+        /// How often it went for another.
+        var evictions: UInt32 = 0
 
         /// Why it does not work, if that is so.
         var reason: String? {
@@ -100,38 +114,71 @@ package struct ModelTable: Sendable {
         }
     }
 
+    /// What is remembered of a version that was loaded.
+    struct Loaded: Sendable {
+        let stamp: UInt64
+        /// What it held in memory; 0 without a budget.
+        let bytes: Int
+        let signatureDigest: UInt64
+        let description: ModelDescription
+    }
+
     /// A place among the executors.
-    private struct Slot: Sendable {
+    struct Slot: Sendable {
         var model: LoadedModel?
         /// Its requests that were accepted and not yet answered.
         var requests = 0
         var isRetiring = false
+        /// What it holds in memory. This and what follows is kept only if there is a budget.
+        var bytes = 0
+        var loaded = Moment(nanoseconds: 0)
+        var lastUse = Moment(nanoseconds: 0)
+    }
+
+    /// A load that was asked for.
+    struct Load: Sendable {
+        let key: Key
+        let stamp: UInt64
+        /// What it is thought to need, and whether others may go for it.
+        let bytes: Int
+        let mayEvict: Bool
     }
 
     var entries: [String: [UInt32: Entry]] = [:]
     var configurations: [String: ModelConfiguration] = [:]
     /// The version that each label names now: the configured one once that serves.
     var labels: [String: [String: UInt32]] = [:]
-    private var slots: [Slot] = []
+    var slots: [Slot] = []
     private var freePlaces: [Int] = []
-    private var loading: [UInt64: (key: Key, stamp: UInt64)] = [:]
+    var loading: [UInt64: Load] = [:]
     private var lastTicket: UInt64 = 0
     private var mayHaveEmptied = false
+    /// What may be loaded together; `nil`: everything.
+    package let memory: MemoryBudget?
+    /// When the latest event was; without a budget it does not matter.
+    var now = Moment(nanoseconds: 0)
+    /// Room was made, or is known to be too little: what was decided of other models may be wrong.
+    var mustDecideAgain = false
+    /// Something that is wanted now waits for room.
+    var isShort = false
+    /// When it is worth looking for room again though nothing has ended; see ``retry(now:)``.
+    package internal(set) var memoryDeadline = Moment.never
     private(set) var routes: [ModelRoute] = []
     /// What the worker tells brokers that it serves.
     package private(set) var records: [ModelRecord] = []
 
     /// A table that knows of nothing yet.
-    package init() {}
+    package init(memory: MemoryBudget? = nil) { self.memory = memory }
 
     /// A table of models that were loaded by somebody else, all of them ready.
     ///
     /// - Parameter labels: by the models' names: which label names which version.
     package init(models: [LoadedModel], labels: [String: [String: UInt32]] = [:]) {
+        self.memory = nil
         for model in models.sorted(by: { ($0.name, $0.version) < ($1.name, $1.version) }) {
             let key = Key(name: model.name, version: model.version)
             self[key] = Entry(source: nil)
-            self.take(model, for: key, stamp: 0)
+            self.take(model, for: key, stamp: 0, bytes: 0)
         }
         for (name, labels) in labels where self.entries[name] != nil {
             self.configurations[name, default: ModelConfiguration()].labels = labels
@@ -178,29 +225,44 @@ package struct ModelTable: Sendable {
     /// A request has been answered, or will not be executed.
     mutating func ended(_ place: Int) {
         self.slots[place].requests -= 1
-        if self.slots[place].isRetiring, self.slots[place].requests == 0 {
+        if self.slots[place].isRetiring || self.isShort, self.slots[place].requests == 0 {
             self.mayHaveEmptied = true
         }
     }
 
+    /// Whether ``sweep(now:)`` has something to do.
+    var isToBeSwept: Bool { self.mayHaveEmptied }
+
     /// Closes what has retired and has no request left; costs nothing if there is none.
-    mutating func sweep() -> [Action] {
+    mutating func sweep(now: Moment = Moment(nanoseconds: 0)) -> [Action] {
         guard self.mayHaveEmptied else { return [] }
         self.mayHaveEmptied = false
         var actions: [Action] = []
         for place in self.slots.indices { self.closeIfEmpty(place, &actions) }
         self.forget()
-        return actions
+        return self.isShort ? actions + self.retry(now: now) : actions
     }
 
     /// Gives a loaded model a place, that of an earlier one if there is one free.
     @discardableResult
-    private mutating func take(_ model: LoadedModel, for key: Key, stamp: UInt64) -> Int {
+    private mutating func take(
+        _ model: LoadedModel,
+        for key: Key,
+        stamp: UInt64,
+        bytes: Int
+    ) -> Int {
         let place = self.freePlaces.popLast() ?? self.slots.count
         if place == self.slots.count { self.slots.append(Slot()) }
-        self.slots[place] = Slot(model: model)
+        self.slots[place] = Slot(
+            model: model,
+            bytes: bytes,
+            loaded: self.now,
+            lastUse: self.now
+        )
         self[key]?.place = place
         self[key]?.placeStamp = stamp
+        self[key]?.isOnDemand = false
+        self[key]?.demanded = nil
         return place
     }
 
@@ -211,7 +273,7 @@ package struct ModelTable: Sendable {
         }
     }
 
-    private mutating func retire(_ place: Int, _ actions: inout [Action]) {
+    mutating func retire(_ place: Int, _ actions: inout [Action]) {
         self.slots[place].isRetiring = true
         self.closeIfEmpty(place, &actions)
     }
@@ -228,7 +290,11 @@ package struct ModelTable: Sendable {
     // MARK: Events
 
     /// The repository was looked at.
-    package mutating func scanned(_ view: RepositoryView) -> [Action] {
+    package mutating func scanned(
+        _ view: RepositoryView,
+        now: Moment = Moment(nanoseconds: 0)
+    ) -> [Action] {
+        self.now = now
         self.configurations.merge(view.configurations) { _, new in new }
         var found: Set<Key> = []
         for version in view.versions {
@@ -245,6 +311,7 @@ package struct ModelTable: Sendable {
             entry.isPresent = true
             entry.isSettled = entry.isSettled && self[key] != nil || version.isSettled
             entry.fault = version.fault
+            entry.fileBytes = version.byteCount
             self[key] = entry
         }
         for (name, versions) in self.entries where !view.unknown.contains(name) {
@@ -261,15 +328,25 @@ package struct ModelTable: Sendable {
     }
 
     /// A load that was asked for has ended well.
-    package mutating func loaded(_ model: LoadedModel, ticket: UInt64) -> [Action] {
-        guard let (key, stamp) = self.loading.removeValue(forKey: ticket) else { return [] }
+    package mutating func loaded(
+        _ model: LoadedModel,
+        ticket: UInt64,
+        now: Moment = Moment(nanoseconds: 0)
+    ) -> [Action] {
+        self.now = now
+        guard let load = self.loading.removeValue(forKey: ticket) else { return [] }
+        let (key, stamp) = (load.key, load.stamp)
         self[key]?.ticket = nil
         guard let entry = self[key], entry.isPresent, entry.order != .unload else {
             return [.discard(model)] + self.decide()
         }
         var actions: [Action] = []
-        let old = entry.place
-        let place = self.take(model, for: key, stamp: stamp)
+        guard let bytes = self.settle(model, load, &actions) else {
+            return actions + self.decide()
+        }
+        // It may have gone for the new one.
+        let old = self[key]?.place
+        let place = self.take(model, for: key, stamp: stamp, bytes: bytes)
         actions.append(.open(model, place: place))
         if stamp == entry.stamp {
             self[key]?.mustReload = false
@@ -280,11 +357,17 @@ package struct ModelTable: Sendable {
     }
 
     /// A load that was asked for has failed.
-    package mutating func failed(_ reason: String, ticket: UInt64) -> [Action] {
-        guard let (key, stamp) = self.loading.removeValue(forKey: ticket) else { return [] }
-        self[key]?.ticket = nil
-        self[key]?.mustReload = false
-        self[key]?.failure = (stamp, reason)
+    package mutating func failed(
+        _ reason: String,
+        ticket: UInt64,
+        now: Moment = Moment(nanoseconds: 0)
+    ) -> [Action] {
+        self.now = now
+        guard let load = self.loading.removeValue(forKey: ticket) else { return [] }
+        self[load.key]?.ticket = nil
+        self[load.key]?.mustReload = false
+        self[load.key]?.failure = (load.stamp, reason)
+        self[load.key]?.isTooLarge = false
         return self.decide()
     }
 
@@ -294,8 +377,10 @@ package struct ModelTable: Sendable {
     package mutating func order(
         _ action: Control.Action,
         model name: String,
-        version: UInt32
+        version: UInt32,
+        now: Moment = Moment(nanoseconds: 0)
     ) throws(OrderProblem) -> [Action] {
+        self.now = now
         let present = (self.entries[name] ?? [:]).filter(\.value.isPresent)
         guard !present.isEmpty else {
             throw OrderProblem(message: "the repository has no model '\(name)'")
@@ -325,6 +410,7 @@ package struct ModelTable: Sendable {
             }
             self[key] = entry
         }
+        if action != .unload { self.demandAll(of: name, version: version) }
         return self.decide()
     }
 
@@ -341,12 +427,17 @@ package struct ModelTable: Sendable {
     // MARK: Deciding
 
     /// Compares what there is with what is wanted.
-    private mutating func decide() -> [Action] {
+    mutating func decide() -> [Action] {
         var actions: [Action] = []
         var wantedCount = 0
-        for name in self.entries.keys.sorted() {
-            self.decide(name, &wantedCount, &actions)
-        }
+        self.beginToFill(&actions)
+        repeat {
+            self.mustDecideAgain = false
+            wantedCount = 0
+            for name in self.namesInOrder {
+                self.decide(name, &wantedCount, &actions)
+            }
+        } while self.mustDecideAgain
         self.forget()
         if self.publish() { actions.append(.recordChanged) }
         return actions
@@ -370,6 +461,11 @@ package struct ModelTable: Sendable {
         }
         // Broken ones are none that could be waited for.
         let wanted = self.wanted(name)
+        for (version, entry) in self.entries[name] ?? [:]
+        where entry.isOnDemand && !wanted.contains(version) {
+            self.entries[name]?[version]?.isOnDemand = false
+            self.entries[name]?[version]?.demanded = nil
+        }
         let isWaiting = wanted.contains { self.entries[name]?[$0]?.ticket != nil }
         let isServed = wanted.contains { self.entries[name]?[$0]?.place != nil }
         for (version, entry) in self.entries[name] ?? [:] {
@@ -383,9 +479,16 @@ package struct ModelTable: Sendable {
     }
 
     private mutating func load(_ key: Key, _ actions: inout [Action]) {
-        guard let entry = self[key], let source = entry.source else { return }
+        guard let mayEvict = self.makeRoom(for: key, &actions), let entry = self[key],
+            let source = entry.source
+        else { return }
         self.lastTicket += 1
-        self.loading[self.lastTicket] = (key, entry.stamp)
+        self.loading[self.lastTicket] = Load(
+            key: key,
+            stamp: entry.stamp,
+            bytes: self.bytes(of: key),
+            mayEvict: mayEvict
+        )
         let ticket = self.lastTicket
         self[key]?.ticket = ticket
         let configuration = self.configurations[key.name] ?? ModelConfiguration()
@@ -393,7 +496,7 @@ package struct ModelTable: Sendable {
     }
 
     /// The versions of a model that are to serve, as far as they are there.
-    private func wanted(_ name: String) -> Set<UInt32> {
+    func wanted(_ name: String) -> Set<UInt32> {
         let entries = self.entries[name] ?? [:]
         let configuration = self.configurations[name] ?? ModelConfiguration()
         let candidates = entries.filter(\.value.isCandidate)
@@ -412,7 +515,10 @@ package struct ModelTable: Sendable {
     private mutating func moveLabels(of name: String) {
         let configured = self.configurations[name]?.labels ?? [:]
         guard !configured.isEmpty || self.labels[name] != nil else { return }
-        func serves(_ version: UInt32) -> Bool { self.entries[name]?[version]?.place != nil }
+        func serves(_ version: UInt32) -> Bool {
+            guard let entry = self.entries[name]?[version] else { return false }
+            return entry.place != nil || entry.isOffered
+        }
         var labels = (self.labels[name] ?? [:]).filter { label, version in
             configured[label] != nil && serves(version)
         }
@@ -441,7 +547,8 @@ package struct ModelTable: Sendable {
         var records: [ModelRecord] = []
         for name in self.entries.keys.sorted() {
             let serving = (self.entries[name] ?? [:]).sorted { $0.key < $1.key }
-                .compactMap { version, entry in entry.place.map { (version, place: $0) } }
+                .filter { $0.value.place != nil || $0.value.isOffered }
+                .map { (version: $0.key, place: $0.value.place) }
             guard !serving.isEmpty else { continue }
             let labels = self.labels[name] ?? [:]
             routes.append(ModelRoute(name, versions: serving, labels: labels))
@@ -451,7 +558,8 @@ package struct ModelTable: Sendable {
                     ModelRecord(
                         name: name,
                         version: version,
-                        signatureDigest: self.model(at: place).signatureDigest,
+                        signatureDigest: place.map { self.model(at: $0).signatureDigest }
+                            ?? self.entries[name]?[version]?.loaded?.signatureDigest ?? 0,
                         labels: Array(named.prefix(WireLimits.labelsMax))
                     )
                 )

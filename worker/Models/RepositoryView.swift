@@ -9,13 +9,17 @@ package struct RepositoryView: Hashable, Sendable {
         package let stamp: UInt64
         package let isSettled: Bool
         package let fault: String?
+        /// What its files hold together.
+        package let byteCount: Int
 
         package init(
             _ source: ModelSource,
             stamp: UInt64 = 0,
             isSettled: Bool = true,
-            fault: String? = nil
+            fault: String? = nil,
+            byteCount: Int = 0
         ) {
+            self.byteCount = byteCount
             self.source = source
             self.stamp = stamp
             self.isSettled = isSettled
@@ -66,7 +70,8 @@ extension RepositoryView {
                     found.source,
                     stamp: found.stamp ^ configured &* 0x9e37_79b9_7f4a_7c15,
                     isSettled: isSettled,
-                    fault: found.fault ?? misconfigured[name]
+                    fault: found.fault ?? misconfigured[name],
+                    byteCount: found.byteCount
                 )
             )
         }

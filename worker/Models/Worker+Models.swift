@@ -49,12 +49,12 @@ extension Worker {
     private func scanned(_ view: RepositoryView?, problems: [String], answers: Int) {
         for problem in problems { self.observe(.repositoryProblem(problem)) }
         guard self.isServing else { return }
-        if let view { self.perform(self.table.scanned(view)) }
+        if let view { self.perform(self.table.scanned(view, now: self.now)) }
         if answers > 0 { self.carryOutControls(answers) }
     }
 
     /// Whether models still come and go.
-    private var isServing: Bool { self.socket != nil && self.record.state != .draining }
+    var isServing: Bool { self.socket != nil && self.record.state != .draining }
 
     /// Does what the table decides.
     func perform(_ actions: [ModelTable.Action]) {
@@ -81,6 +81,9 @@ extension Worker {
             }
         }
         if !self.controls.isEmpty { self.answerControls() }
+        guard self.table.memory != nil else { return }
+        self.settleDemands()
+        self.setTimer()
     }
 
     /// The end of a session takes a while, and the executors are a moment later to let go of it.
@@ -133,10 +136,10 @@ extension Worker {
         switch outcome {
         case .success(let model):
             self.observe(.modelLoaded(model.name, model.version, duration))
-            self.perform(self.table.loaded(model, ticket: ticket))
+            self.perform(self.table.loaded(model, ticket: ticket, now: self.now))
         case .failure(let error):
             for problem in error.problems { self.observe(.repositoryProblem(problem)) }
-            self.perform(self.table.failed(error.message, ticket: ticket))
+            self.perform(self.table.failed(error.message, ticket: ticket, now: self.now))
         }
     }
 
@@ -189,7 +192,8 @@ extension Worker {
                 actions += try self.table.order(
                     control.action,
                     model: control.model,
-                    version: control.version
+                    version: control.version,
+                    now: self.now
                 )
                 pending.isCarriedOut = true
                 left.append(pending)
@@ -219,14 +223,13 @@ extension Worker {
         }
         self.controls = waiting
         for pending in done {
-            let states = self.table.states(of: pending.control.model)
-            self.send(ModelStates(states), to: pending.peer, requestID: pending.requestID)
+            let states = self.table.answer(pending.control.model)
+            self.send(states, to: pending.peer, requestID: pending.requestID)
         }
     }
 
     func tell(_ models: Models, _ peer: PeerID, requestID: UInt64) {
-        let states = self.table.states(of: models.model)
-        self.send(ModelStates(states), to: peer, requestID: requestID)
+        self.send(self.table.answer(models.model), to: peer, requestID: requestID)
     }
 
     func tell(_ statistics: Statistics, _ peer: PeerID, requestID: UInt64) {
@@ -259,11 +262,14 @@ extension Worker {
         in table: inout ModelTable
     ) {
         for (job, _) in arrivals { table.began(job.modelIndex) }
+        guard table.memory != nil else { return }
+        for (job, _) in arrivals { table.used(job.modelIndex, now: job.accepted) }
     }
 
     /// Versions that were retired may have no request left.
     func closeRetired() {
-        let actions = self.table.sweep()
+        guard self.table.isToBeSwept else { return }
+        let actions = self.table.sweep(now: self.now)
         if !actions.isEmpty { self.perform(actions) }
     }
 }

@@ -49,10 +49,9 @@ package struct ModelStartup: Sendable {
                 "engine": "\(engine.name) \(engine.version)", "path": "\(engine.libraryPath)",
             ]
         )
-        var supply = ModelSupply(
-            repository: self.repository,
-            loader: ModelLoader(engine: engine, options: self.options)
-        )
+        var loader = ModelLoader(engine: engine, options: self.options)
+        loader.cpus = try self.worker.placement(environment: self.environment)
+        var supply = ModelSupply(repository: self.repository, loader: loader)
         try self.worker.follow(&supply, environment: self.environment)
         let stock = supply.stock { model, duration in
             WorkerProgram.log(
@@ -60,7 +59,7 @@ package struct ModelStartup: Sendable {
                 to: self.logger
             )
         }
-        guard !stock.table.models.isEmpty else { throw self.nothing(stock.problems) }
+        guard !stock.table.records.isEmpty else { throw self.nothing(stock.problems) }
         self.warn(of: stock.problems)
         return (supply, stock)
     }

@@ -48,6 +48,16 @@ package struct WorkerOptions: ParsableArguments, Sendable {
 
     @Option(
         help: ArgumentHelp(
+            "What loaded models may hold in memory together, such as 8GiB: those without room are "
+                + "loaded when they are asked for (default: everything is loaded).",
+            valueName: "size"
+        ),
+        transform: ByteCountArgument.parse
+    )
+    package var memoryBudget: ByteCountArgument?
+
+    @Option(
+        help: ArgumentHelp(
             "The host that clients are told to connect to (default: the bound one, or this "
                 + "machine's address if that is 0.0.0.0).",
             valueName: "host"
@@ -63,11 +73,27 @@ package struct WorkerOptions: ParsableArguments, Sendable {
 
     @Option(
         help: ArgumentHelp(
-            "How many requests are executed at once (default: the number of cores).",
+            "How many requests are executed at once (default: the number of cores, or of --cpus).",
             valueName: "count"
         )
     )
     package var executors: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Which CPUs execute models, such as 0-3,8 (default: all that the process may use).",
+            valueName: "list"
+        )
+    )
+    package var cpus: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The NUMA node whose CPUs execute models, instead of --cpus.",
+            valueName: "node"
+        )
+    )
+    package var numaNode: Int?
 
     @Option(
         help: ArgumentHelp(
@@ -141,10 +167,11 @@ package struct WorkerOptions: ParsableArguments, Sendable {
             try environment.value("advertise", flag: self.advertise)
             ?? AdvertisedHost.choose(listen: configuration.listen, brokers: brokers)
         configuration.zone = try environment.value("zone", flag: self.zone, default: "")
+        configuration.cpus = try self.placement(environment: environment)
         configuration.executors = try environment.value(
             "executors",
             flag: self.executors,
-            default: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+            default: configuration.cpus?.count ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         )
         if let queueMax = try environment.value("queue-max", flag: self.queueMax) {
             configuration.queueMax = queueMax
@@ -186,7 +213,7 @@ package struct WorkerOptions: ParsableArguments, Sendable {
         )
     }
 
-    /// How its repository is followed.
+    /// How its repository is followed, and how much of it may be loaded.
     func follow(
         _ supply: inout ModelSupply,
         environment: Environment = .process
@@ -214,6 +241,35 @@ package struct WorkerOptions: ParsableArguments, Sendable {
             &supply.pollInterval
         )
         try set("settle-time", self.settleTime, ModelSupply.settleTimeBounds, &supply.settleTime)
+        if let budget = try environment.value("memory-budget", flag: self.memoryBudget)?.count {
+            guard MemoryBudget.bounds.contains(budget.bytes) else {
+                let most = ByteCount(MemoryBudget.bounds.upperBound)
+                throw CommandError(
+                    .configuration,
+                    "memory-budget is \(budget), but must be 1B to \(most)"
+                )
+            }
+            supply.memory = MemoryBudget(bytes: budget.bytes)
+        }
+    }
+
+    /// Where its models are executed; `nil`: wherever the process may run.
+    func placement(environment: Environment = .process) throws(CommandError) -> CPUSet? {
+        var cpus: CPUSet?
+        let node = try environment.value("numa-node", flag: self.numaNode)
+        if let list = try environment.value("cpus", flag: self.cpus) {
+            do throws(CPUSet.ListError) {
+                cpus = try CPUSet(list: list)
+            } catch {
+                throw CommandError(.configuration, "cpus is '\(list)': \(error.reason)")
+            }
+        }
+        guard cpus != nil || node != nil else { return nil }
+        do throws(CPUTopology.Problem) {
+            return try CPUTopology.machine().resolve(cpus: cpus, node: node)
+        } catch {
+            throw CommandError(.configuration, error.message)
+        }
     }
 
     /// How its models are loaded.

@@ -7,8 +7,16 @@ package struct ModelListing: Sendable, Hashable {
         package let stamp: UInt64
         /// Why it cannot be loaded, one sentence; `nil` if it can be tried.
         package let fault: String?
+        /// What its files hold together.
+        package let byteCount: Int
 
-        package init(source: ModelSource, stamp: UInt64, fault: String? = nil) {
+        package init(
+            source: ModelSource,
+            stamp: UInt64,
+            fault: String? = nil,
+            byteCount: Int = 0
+        ) {
+            self.byteCount = byteCount
             self.source = source
             self.stamp = stamp
             self.fault = fault

@@ -128,7 +128,8 @@ package struct ModelRepository: Sendable {
         return ModelListing.Version(
             source: source,
             stamp: stamp.value,
-            fault: stamp.fault ?? Self.fault(of: source)
+            fault: stamp.fault ?? Self.fault(of: source),
+            byteCount: stamp.byteCount
         )
     }
 

@@ -15,6 +15,8 @@ package struct VersionStamp: Sendable {
     package let value: UInt64
     /// Why the version must not be loaded, in words; `nil` if nothing speaks against it.
     package let fault: String?
+    /// What its files hold together.
+    package let byteCount: Int
 
     /// Looks at every file of a version. Blocks on the file system.
     ///
@@ -33,6 +35,7 @@ package struct VersionStamp: Sendable {
         }
         self.value = FNV1a(walk.text).value
         self.fault = walk.fault
+        self.byteCount = walk.bytes
     }
 
     private struct Walk {

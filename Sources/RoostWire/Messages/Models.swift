@@ -53,14 +53,23 @@ package struct ModelStates: WireMessage, Hashable {
     /// How many there are; more than ``states`` if the message could not hold all.
     package var total: UInt32
     package var states: [ModelState]
+    /// What the versions hold in memory, in the order of ``states``; empty if the worker has no
+    /// memory budget.
+    package var memory: [ModelMemory]
 
-    package init(_ states: [ModelState]) {
+    /// - Parameter memory: of all versions in the order of `states`, or empty.
+    package init(_ states: [ModelState], memory: [ModelMemory] = []) {
         self.total = UInt32(clamping: states.count)
+        let hasMemory = !memory.isEmpty
         self.states = WireWriter.fitting(
             states,
             limit: WireLimits.statesMax,
-            beside: 4 + 2
-        ) { $1.encode(to: &$0) }
+            beside: 4 + 2 + 2
+        ) {
+            $1.encode(to: &$0)
+            if hasMemory { ModelMemory().encode(to: &$0) }
+        }
+        self.memory = Array(memory.prefix(self.states.count))
     }
     package init(from reader: inout WireReader) throws(WireError) {
         self.total = try reader.integer()
@@ -68,10 +77,20 @@ package struct ModelStates: WireMessage, Hashable {
             try ModelState(from: &reader)
         }
         guard self.total >= self.states.count else { throw WireError(.badValue) }
+        self.memory = []
+        // Workers of before have no such list.
+        guard reader.remaining > 0 else { return }
+        self.memory = try reader.list(limit: WireLimits.statesMax) { (reader) throws(WireError) in
+            try ModelMemory(from: &reader)
+        }
+        guard self.memory.isEmpty || self.memory.count == self.states.count else {
+            throw WireError(.badValue)
+        }
     }
     package func encode(to writer: inout WireWriter) {
         writer.integer(self.total)
         writer.list(self.states) { $1.encode(to: &$0) }
+        writer.list(self.memory) { $1.encode(to: &$0) }
     }
 }
 
@@ -128,5 +147,41 @@ package struct ModelState: Hashable, Sendable {
         writer.integer(self.state.rawValue)
         writer.labels(self.labels)
         writer.string(self.reason, limit: WireLimits.reasonBytesMax)
+    }
+}
+
+/// What one version of a model holds in the memory of a worker that has a budget for it.
+package struct ModelMemory: Hashable, Sendable {
+    /// What the version holds or, if it is not loaded, needs as far as is known.
+    package var bytes: UInt64
+    /// How often it was let go for another.
+    package var evictions: UInt32
+    package var flags: Flags
+
+    package struct Flags: OptionSet, Hashable, Sendable {
+        package let rawValue: UInt8
+        package init(rawValue: UInt8) { self.rawValue = rawValue }
+        /// It is listed, and loaded when it is asked for.
+        package static let onDemand = Flags(rawValue: 1)
+        /// It is never let go for another.
+        package static let pinned = Flags(rawValue: 2)
+    }
+
+    package init(bytes: UInt64 = 0, evictions: UInt32 = 0, flags: Flags = []) {
+        self.bytes = bytes
+        self.evictions = evictions
+        self.flags = flags
+    }
+
+    init(from reader: inout WireReader) throws(WireError) {
+        self.bytes = try reader.integer()
+        self.evictions = try reader.integer()
+        self.flags = Flags(rawValue: try reader.integer())
+    }
+
+    func encode(to writer: inout WireWriter) {
+        writer.integer(self.bytes)
+        writer.integer(self.evictions)
+        writer.integer(self.flags.rawValue)
     }
 }
