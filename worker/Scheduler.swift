@@ -270,10 +270,11 @@ package struct Scheduler<Item: Sendable>: Sendable {
         let place = execution.place
         self.finished += 1
         self.lastProgress = now
+        var duration = now.nanoseconds - execution.started.nanoseconds
         // One that stood still says little of the next: it does not make the next stall look usual.
-        let isFirst = self.serviceTime.mean(of: place) == 0
-        let limit = isFirst ? Int64.max : self.stallLimit(of: execution)
-        let duration = min(now.nanoseconds - execution.started.nanoseconds, limit)
+        if duration > self.stallLimit, self.serviceTime.mean(of: place) != 0 {
+            duration = min(duration, self.stallLimit(of: execution))
+        }
         if isMeasured {
             self.serviceTime.record(
                 nanoseconds: duration,

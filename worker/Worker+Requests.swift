@@ -201,7 +201,10 @@ extension Worker {
         model: LoadedModel
     ) throws(InferFailure) -> (inputs: [Tensor], wanted: [Int]) {
         let signature = model.signature
-        var inputs: [Tensor?] = Array(repeating: nil, count: signature.inputs.count)
+        var inputs: [Tensor] = []
+        inputs.reserveCapacity(signature.inputs.count)
+        // Those that come before one that the signature has earlier.
+        var early: [(index: Int, tensor: Tensor)] = []
         var wanted: [Int] = []
         var problem: String?
         do throws(WireError) {
@@ -211,11 +214,19 @@ extension Worker {
                     problem = signature.unknownInput(name, model: model.name).message
                     return
                 }
-                if inputs[index] != nil {
+                if index < inputs.count || early.contains(where: { $0.index == index }) {
                     problem = "input '\(signature.inputs[index].name)' is given more than once"
                     return
                 }
-                inputs[index] = try payload.tensor(descriptor)
+                let tensor = try payload.tensor(descriptor)
+                guard index == inputs.count else {
+                    early.append((index, tensor))
+                    return
+                }
+                inputs.append(tensor)
+                while let next = early.firstIndex(where: { $0.index == inputs.count }) {
+                    inputs.append(early.remove(at: next).tensor)
+                }
             } output: { (name) throws(WireError) in
                 guard let index = signature.index(ofOutput: name) else {
                     problem = Self.unknownOutput(name, model)
@@ -231,20 +242,18 @@ extension Worker {
             throw .wire(error)
         }
         if let problem { throw .input(problem) }
-        var arranged: [Tensor] = []
-        arranged.reserveCapacity(inputs.count)
         do throws(InputError) {
             for (index, input) in inputs.enumerated() {
-                guard let input else {
-                    throw signature.missingInput(signature.inputs[index].name, model: model.name)
-                }
                 try signature.check(input, input: index, model: model.name)
-                arranged.append(input)
+            }
+            if inputs.count < signature.inputs.count {
+                let missing = signature.inputs[inputs.count].name
+                throw signature.missingInput(missing, model: model.name)
             }
         } catch {
             throw .input(error.message)
         }
-        return (arranged, wanted)
+        return (inputs, wanted)
     }
 
     private static func unknownOutput(

@@ -21,6 +21,26 @@ import Testing
         #expect(Moment(nanoseconds: .min) - self.moment == .nanoseconds(Int64.min))
     }
 
+    @Test("plain numbers say what durations say, and saturate too")
+    func plainNumbers() {
+        let (early, late) = (Moment(nanoseconds: -5_000), Moment(nanoseconds: 4_000_999))
+        #expect(late.nanoseconds(since: early) == (late - early).nanoseconds)
+        #expect(early.nanoseconds(since: late) == -4_005_999)
+        #expect(late.wireMicroseconds(since: early) == 4_005)
+        #expect(early.wireMicroseconds(since: late) == 0)
+        #expect(late.advanced(nanoseconds: -999) == Moment(nanoseconds: 4_000_000))
+        #expect(early.advanced(microseconds: 5) == Moment(nanoseconds: 0))
+        let first = Moment(nanoseconds: .min)
+        #expect(Moment.never.nanoseconds(since: early) == .max)
+        #expect(first.nanoseconds(since: late) == .min)
+        #expect(Moment.never.wireMicroseconds(since: early) == .max)
+        #expect(late.advanced(nanoseconds: .max) == .never)
+        #expect(early.advanced(nanoseconds: .min) == first)
+        for microseconds in [UInt64(Int64.max) / 1_000 + 1, UInt64(Int64.max) + 1, .max] {
+            #expect(early.advanced(microseconds: microseconds) == .never)
+        }
+    }
+
     @Test(
         "durations saturate instead of trapping",
         arguments: [

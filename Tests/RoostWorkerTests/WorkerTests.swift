@@ -232,6 +232,38 @@ struct WorkerTests {
         }
     }
 
+    @Test("inputs come in any order, and reach the model in the signature's")
+    func order() async throws {
+        let tensors = Array(repeating: (DataType.fp32, [] as [Dimension]), count: 3)
+        let signature = BatchScene.signature(inputs: tensors, outputs: tensors)
+        let model = BatchScene.model(signature) { (inputs) throws(EngineError) in inputs }
+        func request(_ names: [Int]) -> InferRequest {
+            let inputs = names.map {
+                NamedTensors.Element(name: "x\($0)", tensor: Tensor([Float($0)], shape: [1]))
+            }
+            return InferRequest(model: "m", inputs: NamedTensors(inputs))
+        }
+        try await self.withWorker(models: [model]) { scene, peers in
+            _ = try await scene.greeted(peers[0])
+            for names in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+                await peers[0].send(request(names), .infer, requestID: 1)
+                let reply = try await peers[0].next().result()
+                let outputs = reply.outputs.map { $0.tensor.elements() as [Float]? }
+                #expect(outputs == [[0], [1], [2]], "\(names)")
+            }
+            for (names, text) in [
+                ([2, 1], "input 'x0' is missing"), ([2, 0], "input 'x1' is missing"),
+                ([2, 2, 0, 1], "input 'x2' is given more than once"),
+                ([1, 0, 1, 2], "input 'x1' is given more than once"),
+            ] {
+                await peers[0].send(request(names), .infer, requestID: 2)
+                let (_, error) = try await self.error(peers[0])
+                #expect(error.code == .invalidInput)
+                #expect(error.detail.contains(text), "\(error.detail)")
+            }
+        }
+    }
+
     @Test("a failed execution is an error of that request alone")
     func executionFailed() async throws {
         let broken = LoadedModel.function("broken") { (_) throws(EngineError) in
