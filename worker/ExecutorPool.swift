@@ -217,18 +217,21 @@ final class ExecutorPool: Executors {
             switch step {
             case .run(let execution, let slot):
                 let entry = lanes.known(execution.first)
-                let now = execution.started
-                // What is done waits only for a model that is known to be quick, and not for long.
-                if (entry?.longest ?? .max) > Self.gatherLimit
-                    || now.nanoseconds(since: gathering) >= Self.gatherLimit
-                    || done.count >= Self.gatherMax
-                {
-                    self.flush(&done)
-                }
-                if done.isEmpty { gathering = now }
-                ended = self.execute(execution, slot: slot, entry, &lanes)
+                // What is done waits only for a model that is known to be quick.
+                if (entry?.longest ?? .max) > Self.gatherLimit { self.flush(&done) }
+                if done.isEmpty { gathering = execution.started }
+                let last = self.execute(execution, slot: slot, entry, &lanes)
                 done.append(execution.first)
                 if !execution.joined.isEmpty { done += execution.joined }
+                if last.finished.nanoseconds(since: gathering) >= Self.gatherLimit
+                    || done.count >= Self.gatherMax
+                {
+                    // Before the next batch is formed: it may have what those send who are answered.
+                    self.state.withLock { $0.finish(last) }
+                    self.flush(&done)
+                } else {
+                    ended = last
+                }
             case .late(let job, let lateness):
                 job.expire(lateness, sender: self.sender)
                 done.append(job)
