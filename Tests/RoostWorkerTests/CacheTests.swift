@@ -393,6 +393,28 @@ struct CacheTests {
         }
     }
 
+    @Test("a follower was accepted with its leader: while draining it is executed instead of it")
+    func promotedWhileDraining() async throws {
+        let counted = Counted()
+        try await WorkerScene.with(models: [counted.model()], peers: 2) { scene, peers in
+            for peer in peers { _ = try await scene.greeted(peer) }
+            try await self.block(peers[1], counted)
+            await self.ask(peers[0], 1)
+            try await self.sync(peers[0])
+            await self.ask(peers[1], 2)
+            try await self.sync(peers[1])
+            async let drained: Void = scene.worker.drain()
+            for peer in peers { _ = try await peer.next(GoAway.self) }
+            await peers[0].send(Cancel(), requestID: 1)
+            #expect(try await self.error(peers[0], 1).code == .cancelled)
+            counted.gate.open(2)
+            #expect(try await self.result(peers[1], 99) == 1)
+            #expect(try await self.result(peers[1], 2) == 2)
+            for peer in peers { await peer.send(GoAway(reason: .draining)) }
+            await drained
+        }
+    }
+
     @Test("when the time for draining is up, followers of what still waits are sent elsewhere, too")
     func gaveUp() async throws {
         let counted = Counted()
@@ -403,15 +425,24 @@ struct CacheTests {
         ) { scene, peers in
             for peer in peers { _ = try await scene.greeted(peer) }
             try await self.block(peers[0], counted)
-            await self.ask(peers[0], 1)
-            try await self.sync(peers[0])
-            await self.ask(peers[1], 2)
-            try await self.sync(peers[1])
+            // Each leads one and follows the other, whichever is told first.
+            for (first, second) in [(0, 1), (1, 0)] {
+                await self.ask(peers[first], 1, Float(first))
+                try await self.sync(peers[first])
+                await self.ask(peers[second], 2, Float(first))
+                try await self.sync(peers[second])
+            }
             async let drained: Void = scene.worker.drain()
             for peer in peers { _ = try await peer.next(GoAway.self) }
-            for (peer, id) in [(peers[0], 1), (peers[1], 2)] as [(RawPeer, UInt64)] {
-                let (code, flags) = try await self.error(peer, id)
-                #expect(code == .draining && flags == [.notExecuted, .retryable])
+            for peer in peers {
+                var told: Set<UInt64> = []
+                for _ in 1...2 {
+                    let received = try await peer.next()
+                    #expect(try received.read(ErrorReply.self).code == .draining)
+                    #expect(received.header.flags == [.notExecuted, .retryable])
+                    told.insert(received.header.requestID)
+                }
+                #expect(told == [1, 2])
             }
             counted.gate.open()
             await drained
