@@ -257,7 +257,7 @@ package final class Job: @unchecked Sendable {
         let answer = InferReply(
             timing: InferReply.Timing(
                 version: self.model.version,
-                queueMicroseconds: (answered - self.accepted).wireMicroseconds,
+                queueMicroseconds: answered.wireMicroseconds(since: self.accepted),
                 computeMicroseconds: 0,
                 inFlight: UInt32(clamping: load)
             ),
@@ -340,8 +340,11 @@ package final class Job: @unchecked Sendable {
         case .none, .item: false
         case .result: true
         case .failure(let error, let flags):
-            !flags.contains(.notExecuted)
-                && (error.code == .executionFailed || error.code == .tooLarge)
+            switch error.code {
+            // The model failed, would not take the inputs, or gave too much.
+            case .executionFailed, .invalidInput, .tooLarge: !flags.contains(.notExecuted)
+            default: false
+            }
         }
     }
 

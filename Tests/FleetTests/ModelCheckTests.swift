@@ -61,7 +61,7 @@ struct ModelCheckTests {
     func settings() async throws {
         let directory = try ScratchDirectory()
         try directory.write(
-            "instances = 2\n[batching]\nmax-size = 32\nmax-delay = \"2ms\"\n",
+            "instances = 2\n[batching]\nmax-size = 32\nmax-delay = \"2ms\"\n[cache]\nbytes = \"8MiB\"\n",
             to: "digits/model.toml"
         )
         let model = try Repository.bytes(of: "\(Repository.exampleModels)/digits/1/model.onnx")
@@ -72,6 +72,8 @@ struct ModelCheckTests {
         #expect(words.contains(["instances", "2", "model.toml:1"]))
         #expect(words.contains(["batching.max-size", "32", "model.toml:3"]))
         #expect(words.contains(["batching.max-delay", "2ms", "model.toml:4"]))
+        #expect(words.contains(["cache.bytes", "8MiB", "model.toml:6"]))
+        #expect(words.contains(["cache.lifetime", "1m", "default"]))
         let json = try await Self.check([directory.path, "--json"])
         #expect(json.exit == .code(0))
         #expect(json.output.first?.contains("\"version\":3,\"served\":true") == true)

@@ -32,7 +32,8 @@ struct CacheTests {
                     let number = self.executions.add(1, ordering: .relaxed).newValue
                     if isGated { self.gate.pass() }
                     if let x = inputs[0].elements(as: Float.self)?.first, x < 0 {
-                        throw EngineError(.executionFailed, "it broke", engine: "fake")
+                        let code: EngineError.Code = x < -1 ? .inputRefused : .executionFailed
+                        throw EngineError(code, "it broke", engine: "fake")
                     }
                     return [Tensor([Float(number)], shape: [1])]
                 },
@@ -259,22 +260,25 @@ struct CacheTests {
         }
     }
 
-    @Test("a leader that fails by the model's fault takes its followers along, and is not kept")
-    func failed() async throws {
+    @Test(
+        "a leader that the model fails or refuses takes its followers along, and is not kept",
+        arguments: [(-1, .executionFailed), (-2, .invalidInput)] as [(Float, InferenceError.Code)]
+    )
+    func failed(x: Float, expected: InferenceError.Code) async throws {
         let counted = Counted()
         try await WorkerScene.with(models: [counted.model()], peers: 2) { scene, peers in
             for peer in peers { _ = try await scene.greeted(peer) }
-            await self.ask(peers[0], 1, -1)
+            await self.ask(peers[0], 1, x)
             try await counted.gate.waitForArrivals(1)
-            await self.ask(peers[1], 2, -1)
+            await self.ask(peers[1], 2, x)
             try await self.sync(peers[1])
             counted.gate.open(2)
             for (peer, id) in [(peers[0], 1), (peers[1], 2)] as [(RawPeer, UInt64)] {
                 let (code, flags) = try await self.error(peer, id)
-                #expect(code == .executionFailed && !flags.contains(.notExecuted))
+                #expect(code == expected && !flags.contains(.notExecuted))
             }
-            await self.ask(peers[0], 3, -1)
-            #expect(try await self.error(peers[0], 3).code == .executionFailed)
+            await self.ask(peers[0], 3, x)
+            #expect(try await self.error(peers[0], 3).code == expected)
             #expect(counted.count == 2)
             try await self.isClean(scene)
         }
@@ -389,6 +393,28 @@ struct CacheTests {
         }
     }
 
+    @Test("a follower was accepted with its leader: while draining it is executed instead of it")
+    func promotedWhileDraining() async throws {
+        let counted = Counted()
+        try await WorkerScene.with(models: [counted.model()], peers: 2) { scene, peers in
+            for peer in peers { _ = try await scene.greeted(peer) }
+            try await self.block(peers[1], counted)
+            await self.ask(peers[0], 1)
+            try await self.sync(peers[0])
+            await self.ask(peers[1], 2)
+            try await self.sync(peers[1])
+            async let drained: Void = scene.worker.drain()
+            for peer in peers { _ = try await peer.next(GoAway.self) }
+            await peers[0].send(Cancel(), requestID: 1)
+            #expect(try await self.error(peers[0], 1).code == .cancelled)
+            counted.gate.open(2)
+            #expect(try await self.result(peers[1], 99) == 1)
+            #expect(try await self.result(peers[1], 2) == 2)
+            for peer in peers { await peer.send(GoAway(reason: .draining)) }
+            await drained
+        }
+    }
+
     @Test("when the time for draining is up, followers of what still waits are sent elsewhere, too")
     func gaveUp() async throws {
         let counted = Counted()
@@ -399,15 +425,24 @@ struct CacheTests {
         ) { scene, peers in
             for peer in peers { _ = try await scene.greeted(peer) }
             try await self.block(peers[0], counted)
-            await self.ask(peers[0], 1)
-            try await self.sync(peers[0])
-            await self.ask(peers[1], 2)
-            try await self.sync(peers[1])
+            // Each leads one and follows the other, whichever is told first.
+            for (first, second) in [(0, 1), (1, 0)] {
+                await self.ask(peers[first], 1, Float(first))
+                try await self.sync(peers[first])
+                await self.ask(peers[second], 2, Float(first))
+                try await self.sync(peers[second])
+            }
             async let drained: Void = scene.worker.drain()
             for peer in peers { _ = try await peer.next(GoAway.self) }
-            for (peer, id) in [(peers[0], 1), (peers[1], 2)] as [(RawPeer, UInt64)] {
-                let (code, flags) = try await self.error(peer, id)
-                #expect(code == .draining && flags == [.notExecuted, .retryable])
+            for peer in peers {
+                var told: Set<UInt64> = []
+                for _ in 1...2 {
+                    let received = try await peer.next()
+                    #expect(try received.read(ErrorReply.self).code == .draining)
+                    #expect(received.header.flags == [.notExecuted, .retryable])
+                    told.insert(received.header.requestID)
+                }
+                #expect(told == [1, 2])
             }
             counted.gate.open()
             await drained

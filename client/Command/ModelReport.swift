@@ -200,6 +200,8 @@ extension ModelReport {
             if keeps { add("cache.lifetime", cache.lifetime.unitText) }
             add("cache.entry-max", "\(ByteCount(cache.entryMax))")
             add("cache.followers", "\(cache.followersMax)")
+        } else {
+            add("cache", "off")
         }
         addIfGiven("classes", configuration.classesFile ?? "")
         add("warm-up.batch-sizes", "\(configuration.warmUp.batchSizes)")
