@@ -27,6 +27,8 @@ extension Worker {
             .ask(question, by: job, now: now)
         switch lookup {
         case .hit(let outputs):
+            // With its version what is kept goes, too.
+            if self.table.memory != nil { self.table.used(job.modelIndex, now: now) }
             let load = self.underWay.count
             job.complete(outputs, answered: now, load: load, sender: self.instance)
             self.answer([job][...], to: job.peer)
