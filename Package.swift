@@ -82,6 +82,9 @@ let package = Package(
         .systemLibrary(name: "CCZMQ", providers: [.apt(["libczmq-dev"])]),
         .systemLibrary(name: "CSPNG", providers: [.apt(["libspng-dev"])]),
         .systemLibrary(name: "CTurboJPEG", providers: [.apt(["libturbojpeg0-dev"])]),
+        .systemLibrary(name: "CWebP", providers: [.apt(["libwebp-dev"])]),
+        // Vector operations, no library.
+        .systemLibrary(name: "CMultiplyAdd"),
 
         // Libraries that more than one role is made of.
         network,
@@ -89,8 +92,8 @@ let package = Package(
         .target(name: "RoostEngine", dependencies: ["RoostWire"], swiftSettings: settings),
         .target(
             name: "RoostImage",
-            dependencies: ["CSPNG", "CTurboJPEG", "RoostWire"],
-            swiftSettings: settings
+            dependencies: ["CMultiplyAdd", "CSPNG", "CTurboJPEG", "CWebP", "RoostWire"],
+            swiftSettings: settings + coverage
         ),
         .target(
             name: "RoostOps",
@@ -108,7 +111,7 @@ let package = Package(
         ),
         .target(
             name: "RoostWorker",
-            dependencies: ["ZeroMQ", "RoostWire", "RoostEngine"],
+            dependencies: ["ZeroMQ", "RoostWire", "RoostEngine", "RoostImage"],
             path: "worker",
             exclude: ["Command", "Startup", "engines"],
             swiftSettings: settings

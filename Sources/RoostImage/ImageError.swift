@@ -2,7 +2,7 @@
 ///
 /// ```swift
 /// do { try Picture.decode(bytes) } catch { print(error.message) }
-/// // not a PNG or JPEG picture: it starts with the bytes 54 68 69 73
+/// // not a PNG, JPEG or WebP picture: it starts with the bytes 54 68 69 73
 /// ```
 package struct ImageError: Error, Hashable, Sendable {
     /// What kind of trouble it is.
@@ -10,11 +10,11 @@ package struct ImageError: Error, Hashable, Sendable {
         private enum Value: String { case notAnImage, unsupported, corrupt, tooLarge, mismatch }
         private let value: Value
 
-        /// The bytes are neither PNG nor JPEG.
+        /// The bytes are neither PNG nor JPEG nor WebP.
         package static var notAnImage: Self { Self(value: .notAnImage) }
         /// A picture or a model's input of a kind that Roost does not handle.
         package static var unsupported: Self { Self(value: .unsupported) }
-        /// A PNG or JPEG file that is damaged or ends too early.
+        /// A file that is damaged or ends too early.
         package static var corrupt: Self { Self(value: .corrupt) }
         /// More bytes, pixels or pixels in a row than the limits allow.
         package static var tooLarge: Self { Self(value: .tooLarge) }

@@ -76,13 +76,18 @@ extension ImageInput {
         _ elementCount: Int,
         convert: (Float) -> Element
     ) -> Tensor {
-        let table = self.table(convert)
+        let table = PixelTable(self.layout) { sample, channel in
+            convert(
+                self.signature.datatype == .uint8
+                    ? Float(sample) : self.normalization.value(of: sample, channel: channel)
+            )
+        }
         let storage = TensorStorage(byteCount: elementCount * MemoryLayout<Element>.stride)
         let elements = storage.base.bindMemory(to: Element.self, capacity: elementCount)
         var offset = 0
         for picture in pictures {
             let fitted = self.fitted(picture, size)
-            self.write(fitted.pixels, to: elements + offset, table)
+            table.write(fitted.pixels, to: elements + offset)
             offset += fitted.pixels.count
         }
         return Tensor(
@@ -93,45 +98,10 @@ extension ImageInput {
         )
     }
 
-    /// What each of the 256 samples becomes, channel after channel: cheaper than computing it for
-    /// every pixel, and the same in every layout.
-    private func table<Element>(_ convert: (Float) -> Element) -> [Element] {
-        (0..<self.layout.channels).flatMap { channel in
-            (UInt8.min...UInt8.max).map { sample in
-                convert(
-                    self.signature.datatype == .uint8
-                        ? Float(sample) : self.normalization.value(of: sample, channel: channel)
-                )
-            }
-        }
-    }
-
     /// The picture in the input's colour and size, each step done where there are fewer samples.
     private func fitted(_ picture: Picture, _ size: (width: Int, height: Int)) -> Picture {
         let colored = self.layout.channels == 1 ? picture.gray() : picture
         let resized = colored.resized(width: size.width, height: size.height)
         return self.layout.channels == 3 ? resized.rgb() : resized
-    }
-
-    private func write<Element>(
-        _ pixels: [UInt8],
-        to target: UnsafeMutablePointer<Element>,
-        _ table: [Element]
-    ) {
-        let channels = self.layout.channels
-        let count = pixels.count / channels
-        // From one channel's element to the next, and from one pixel's to the next.
-        let (plane, step) = self.layout.order == .channelsLast ? (1, channels) : (count, 1)
-        pixels.withUnsafeBufferPointer { pixels in
-            table.withUnsafeBufferPointer { table in
-                for channel in 0..<channels {
-                    let values = UnsafeBufferPointer(rebasing: table[(channel * 256)...])
-                    let elements = target + channel * plane
-                    for pixel in 0..<count {
-                        elements[pixel &* step] = values[Int(pixels[pixel &* channels &+ channel])]
-                    }
-                }
-            }
-        }
     }
 }

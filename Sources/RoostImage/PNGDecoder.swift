@@ -32,7 +32,7 @@ enum PNGDecoder {
             height: Int(header.height),
             channels: Self.isGray(header) ? 1 : 3,
             pixels: form == SPNG_FMT_RGBA8
-                ? Self.flattened(samples, toGray: Self.isGray(header)) : samples
+                ? Picture.flattened(samples, toGray: Self.isGray(header)) : samples
         )
     }
 
@@ -78,25 +78,6 @@ enum PNGDecoder {
         }
         try Self.check(result)
         return samples
-    }
-
-    /// RGBA composited over white, as RGB, or as gray where red, green and blue are the same.
-    private static func flattened(_ rgba: [UInt8], toGray: Bool) -> [UInt8] {
-        let channels = toGray ? 1 : 3
-        let count = rgba.count / 4
-        return [UInt8](unsafeUninitializedCapacity: count * channels) { target, initialized in
-            rgba.withUnsafeBufferPointer { source in
-                for pixel in 0..<count {
-                    let alpha = Int32(source[pixel * 4 + 3])
-                    for channel in 0..<channels {
-                        let ink = Int32(source[pixel * 4 + channel])
-                        let sum = ink &* alpha &+ 255 &* (255 &- alpha)
-                        target[pixel * channels + channel] = UInt8((sum &+ 127) / 255)
-                    }
-                }
-            }
-            initialized = count * channels
-        }
     }
 
     /// Whether the end chunk is all there; libspng does not look at its last four bytes.

@@ -35,4 +35,23 @@ extension Picture {
         }
         return Picture(width: self.width, height: self.height, channels: 3, pixels: tripled)
     }
+
+    /// RGBA composited over white, as RGB, or as gray where red, green and blue are the same.
+    static func flattened(_ rgba: [UInt8], toGray: Bool) -> [UInt8] {
+        let channels = toGray ? 1 : 3
+        let count = rgba.count / 4
+        return [UInt8](unsafeUninitializedCapacity: count * channels) { target, initialized in
+            rgba.withUnsafeBufferPointer { source in
+                for pixel in 0..<count {
+                    let alpha = Int32(source[pixel * 4 + 3])
+                    for channel in 0..<channels {
+                        let ink = Int32(source[pixel * 4 + channel])
+                        let sum = ink &* alpha &+ 255 &* (255 &- alpha)
+                        target[pixel * channels + channel] = UInt8((sum &+ 127) / 255)
+                    }
+                }
+            }
+            initialized = count * channels
+        }
+    }
 }

@@ -1,5 +1,5 @@
 extension Picture {
-    /// Decodes a PNG or JPEG file, which is recognised by its first bytes, never by a name.
+    /// Decodes a PNG, JPEG or WebP file, which is recognised by its first bytes, never by a name.
     ///
     /// Samples of 16 bits keep their upper 8. Alpha is composited over white, because that is the
     /// paper on which most pictures with transparency were drawn: dropping it would show whatever
@@ -18,10 +18,13 @@ extension Picture {
         if bytes.starts(with: [0xFF, 0xD8, 0xFF]) {
             return try JPEGDecoder.decode(bytes, limits: limits)
         }
+        if bytes.starts(with: "RIFF".utf8), bytes.dropFirst(8).starts(with: "WEBP".utf8) {
+            return try WebPDecoder.decode(bytes, limits: limits)
+        }
         throw ImageError(code: .notAnImage, message: Self.sentence(aboutStartOf: bytes))
     }
 
-    /// Decodes a PNG or JPEG file; see the other form of this function.
+    /// Decodes a PNG, JPEG or WebP file; see the other form of this function.
     package static func decode(
         _ bytes: [UInt8],
         limits: PictureLimits = PictureLimits()
@@ -32,11 +35,11 @@ extension Picture {
     }
 
     private static func sentence(aboutStartOf bytes: UnsafeRawBufferPointer) -> String {
-        if bytes.isEmpty { return "not a PNG or JPEG picture: it is empty" }
+        if bytes.isEmpty { return "not a PNG, JPEG or WebP picture: it is empty" }
         let start = bytes.prefix(4).map { byte in
             (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
         }
-        return "not a PNG or JPEG picture: it starts with the bytes "
+        return "not a PNG, JPEG or WebP picture: it starts with the bytes "
             + start.joined(separator: " ")
     }
 }

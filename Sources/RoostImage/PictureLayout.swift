@@ -59,6 +59,28 @@ extension PictureLayout {
         }
     }
 
+    /// Reads the dimensions as a preparation says: where that names the place of the channels, their
+    /// number may be left open.
+    init?(_ dimensions: [Dimension], _ preparation: ImagePreparation) {
+        guard let order = preparation.order else {
+            self.init(dimensions)
+            return
+        }
+        guard (3...4).contains(dimensions.count) else { return nil }
+        let batch = dimensions.count == 4 ? dimensions[0] : nil
+        if let batch, !Self.isBatch(batch) { return nil }
+        let picture = Array(dimensions.suffix(3))
+        let channels: Int
+        switch order == .channelsLast ? picture[2] : picture[0] {
+        case .dynamic: channels = preparation.colors?.channels ?? 3
+        case .fixed(1): channels = 1
+        case .fixed(3): channels = 3
+        case .fixed: return nil
+        }
+        let sides = order == .channelsLast ? picture[0..<2] : picture[1..<3]
+        self.init(order, batch, channels, sides[sides.startIndex], sides[sides.startIndex + 1])
+    }
+
     private init?(withChannels dimensions: ArraySlice<Dimension>, batch: Dimension?) {
         let first = dimensions.startIndex
         if let channels = Self.channels(dimensions[first]) {

@@ -54,7 +54,7 @@ struct ServeTests {
             try await classify.waitForLine(containing: digit)
         }
         classify.write("\(Repository.path)/Package.swift\n")
-        try await classify.waitForLine(containing: "not a PNG or JPEG picture")
+        try await classify.waitForLine(containing: "not a PNG, JPEG or WebP picture")
         classify.closeInput()
         #expect(try await classify.wait() == .code(65))
         #expect(server.isRunning)

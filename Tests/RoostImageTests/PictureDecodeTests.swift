@@ -42,7 +42,7 @@ import Testing
     func notAnImage(bytes: [UInt8], end: String) {
         let error = imageError { () throws(ImageError) in try Picture.decode(bytes) }
         #expect(error?.code == .notAnImage)
-        #expect(error?.message == "not a PNG or JPEG picture: " + end)
+        #expect(error?.message == "not a PNG, JPEG or WebP picture: " + end)
     }
 
     @Test("every truncation of a PNG is an error", arguments: PNGKind.all)

@@ -7,7 +7,7 @@ import RoostOps
 struct ClassifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "classify",
-        abstract: "Says what a model sees on pictures (PNG or JPEG of any size and colour).",
+        abstract: "Says what a model sees on pictures (PNG, JPEG or WebP of any size and colour).",
         discussion: """
             With - for the pictures, file names are read from standard input, one a line, and each is \
             answered as soon as it is done, in their order:
