@@ -12,6 +12,8 @@ struct Batch {
     struct Result {
         /// For each job its wanted outputs, in its order.
         let outputs: [[Tensor]]
+        /// By job: the first of its rows that the model was not run on. The others have outputs.
+        var refusals: [Int: RowRefusal] = [:]
         let assembled: Moment
         let ran: Moment
     }
@@ -47,8 +49,13 @@ struct Batch {
         do throws(EngineError) {
             outputs = try lane.run(inputs, outputs: isAll ? [] : wanted)
         } catch {
-            throw .engine
+            let refusals = self.refusals(lane.takeRefusals())
+            // Where all are refused there is nothing to try again.
+            guard refusals.count == self.jobs.count else { throw .engine }
+            let now = Moment(nanoseconds: Reactor.monotonicNanoseconds())
+            return Result(outputs: [], refusals: refusals, assembled: assembled, ran: now)
         }
+        let refusals = self.refusals(lane.takeRefusals())
         let ran = Moment(nanoseconds: Reactor.monotonicNanoseconds())
         var divided: [[Tensor]] = Array(repeating: [], count: self.jobs.count)
         for (position, output) in outputs.enumerated() {
@@ -60,7 +67,22 @@ struct Batch {
                 divided[index] = job.wanted.map { divided[index][$0] }
             }
         }
-        return Result(outputs: divided, assembled: assembled, ran: ran)
+        return Result(outputs: divided, refusals: refusals, assembled: assembled, ran: ran)
+    }
+
+    /// The first refused row of each job that has one, counted from the job's own first.
+    private func refusals(_ refused: [RowRefusal]) -> [Int: RowRefusal] {
+        guard !refused.isEmpty else { return [:] }
+        var byJob: [Int: RowRefusal] = [:]
+        var first = 0
+        for (index, job) in self.jobs.enumerated() {
+            let rows = first..<(first + job.rows)
+            if let refusal = refused.first(where: { rows.contains($0.row) }) {
+                byJob[index] = RowRefusal(row: refusal.row - first, reason: refusal.reason)
+            }
+            first += job.rows
+        }
+        return byJob
     }
 
     // MARK: Inputs

@@ -139,10 +139,15 @@ package final class Job: @unchecked Sendable {
         do throws(EngineError) {
             outputs = try lane.run(self.inputs, outputs: self.wanted)
         } catch {
+            _ = lane.takeRefusals()
             self.fail(Self.reply(to: error), sender: sender)
             return Moment(nanoseconds: Reactor.monotonicNanoseconds())
         }
         let ran = Moment(nanoseconds: Reactor.monotonicNanoseconds())
+        if let refusal = lane.takeRefusals().first {
+            self.refuse(refusal.row, refusal.reason, sender: sender)
+            return ran
+        }
         self.complete(outputs, started: started, ran: ran, load: load, sender: sender)
         return ran
     }
@@ -287,6 +292,12 @@ package final class Job: @unchecked Sendable {
         self.inputs = []
         self.outcome = .failure(error, flags)
         self.encode(error, flags, sender: sender)
+    }
+
+    /// Answers that a row of the request is not what the model takes.
+    func refuse(_ row: Int, _ reason: String, sender: InstanceID) {
+        let place = self.rows > 1 ? "row \(row): " : ""
+        self.fail(ErrorReply(.invalidInput, place + reason), sender: sender)
     }
 
     /// Its turn came too late.

@@ -76,6 +76,10 @@ package struct JobExecution {
         guard let batch = Batch(jobs) else { throw .unequal }
         let result = try batch.run(on: lane, &buffers)
         for (index, job) in jobs.enumerated() {
+            if let refusal = result.refusals[index] {
+                job.refuse(refusal.row, refusal.reason, sender: sender)
+                continue
+            }
             job.complete(
                 result.outputs[index],
                 started: self.started,

@@ -57,6 +57,7 @@ package struct ModelLoader: Sendable {
         }
         let problems = configuration.problems(with: session)
         guard problems.isEmpty else { throw ModelProblems(problems: problems) }
+        let prepared = try configuration.prepared(session, source)
         try Self.warm(session, configuration, source.modelDirectory)
         let policy = BatchProbe.settled(
             configuration.policy,
@@ -67,7 +68,7 @@ package struct ModelLoader: Sendable {
             name: source.name,
             version: source.version,
             engine: "\(self.engine.name) \(self.engine.version)",
-            session: session,
+            session: prepared,
             policy: policy,
             metadata: configuration.metadata(session.metadata),
             state: configuration.state,

@@ -73,4 +73,6 @@ private final class StatefulLane: Lane {
             cancellation: cancellation
         )
     }
+
+    func takeRefusals() -> [RowRefusal] { self.lane.takeRefusals() }
 }

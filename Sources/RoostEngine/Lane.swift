@@ -18,6 +18,24 @@ package protocol Lane: AnyObject {
         outputs: [Int],
         cancellation: RunCancellation?
     ) throws(EngineError) -> [Tensor]
+
+    /// What was wrong with rows of the latest run, in ascending order, handed out once. Their results
+    /// mean nothing; those of the other rows are as if they had not been there. A run that throws may
+    /// have refused rows too.
+    func takeRefusals() -> [RowRefusal]
+}
+
+/// A row that a model was not run on, because it is not what the model takes.
+package struct RowRefusal: Hashable, Sendable {
+    /// Along the first axis of all inputs, from 0.
+    package let row: Int
+    /// One sentence.
+    package let reason: String
+
+    package init(row: Int, reason: String) {
+        self.row = row
+        self.reason = reason
+    }
 }
 
 extension Lane {
@@ -25,4 +43,7 @@ extension Lane {
     package func run(_ inputs: [Tensor], outputs: [Int] = []) throws(EngineError) -> [Tensor] {
         try self.run(inputs, outputs: outputs, cancellation: nil)
     }
+
+    /// Most models take every row.
+    package func takeRefusals() -> [RowRefusal] { [] }
 }

@@ -6,12 +6,20 @@ enum ConfigurationKeys {
             "",
             [
                 "batching", "cache", "classes", "cpus", "engine", "engine-options", "instances",
-                "labels", "memory", "numa-node", "pinned", "queue", "sequences", "state",
-                "threads", "versions", "warm-up", "weight",
+                "labels", "memory", "numa-node", "pinned", "post-processing", "preprocessing",
+                "queue", "sequences", "state", "threads", "versions", "warm-up", "weight",
             ]
         ),
         ("batching", ["max-delay", "max-size", "padding", "preferred-sizes"]),
         ("cache", ["bytes", "entry-max", "followers", "lifetime"]),
+        ("post-processing", ["index", "keep-scores", "labels", "output", "softmax", "top"]),
+        (
+            "preprocessing",
+            [
+                "colors", "crop", "decode", "deviation", "filter", "input", "layout", "max-pixels",
+                "mean", "resize", "scale",
+            ]
+        ),
         ("queue", ["max-bytes", "max-requests", "timeout"]),
         ("sequences", ["bytes", "idle", "max"]),
         ("warm-up", ["batch-sizes", "inputs", "shapes"]),

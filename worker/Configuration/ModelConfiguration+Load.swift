@@ -25,6 +25,7 @@ extension ModelConfiguration {
             try ModelConfiguration(parsing: Array(bytes), file: file)
         }
         try configuration.loadClasses(directory)
+        configuration.loadLabels(directory)
         return configuration
     }
 

@@ -42,6 +42,7 @@ extension ModelConfiguration {
         table.table("state") { self.readState(&$0) }
         table.table("sequences") { self.readSequences(&$0) }
         table.table("cache") { self.readCache(&$0) }
+        self.readPreparation(&table)
         if let (file, line) = table.string("classes", "the name of a file, such as \"labels.txt\"")
         {
             if Self.isWithin(file) {
@@ -261,7 +262,7 @@ extension ModelConfiguration {
     }
 
     /// Whether a path stays below the directory that it starts from, as far as its text says.
-    private static func isWithin(_ path: String) -> Bool {
+    static func isWithin(_ path: String) -> Bool {
         !path.hasPrefix("/") && !path.utf8.contains(0)
             && !path.split(separator: "/").contains("..")
     }
@@ -336,6 +337,7 @@ extension ModelConfiguration {
                 "warm-up has inputs and shapes; the arrays have shapes of their own"
             )
         }
+        self.preparationContradictions(&problems)
         if case .specific(let versions) = self.versions {
             for (label, version) in self.labels where !versions.contains(version) {
                 problems.add(

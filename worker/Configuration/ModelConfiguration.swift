@@ -51,6 +51,10 @@ package struct ModelConfiguration: Hashable, Sendable {
     package var sequences = SequenceLimits()
     /// What the answers may take that are given again to equal requests; `nil`: none is.
     package var cache: CacheLimits?
+    /// What is made of an input before the model is executed; `nil`: it is given as it comes.
+    package var preprocessing: Preprocessing?
+    /// What the model's scores become; `nil`: they are answered as they are.
+    package var postprocessing: Postprocessing?
     /// The file's path, if there is one.
     package var file: String?
     /// The line in the file of each key that it has, by the key's full name: `batching.max-size`.
@@ -76,6 +80,8 @@ package struct ModelConfiguration: Hashable, Sendable {
         hasher.combine(self.state)
         hasher.combine(self.sequences)
         hasher.combine(self.cache)
+        hasher.combine(self.preprocessing)
+        hasher.combine(self.postprocessing)
         return UInt64(bitPattern: Int64(hasher.finalize()))
     }
 
