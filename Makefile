@@ -87,7 +87,7 @@ demo: setup engines $(programs) ## see a fleet classify pictures, and lose a wor
 
 $(encoders): Tests/Performance/make_minilm.py
 	@python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore \
-	    --upgrade --target .build-bench/python numpy onnx
+	    --upgrade --target .build-bench/python numpy onnx pillow
 	@PYTHONPATH=.build-bench/python python3 $< .build-bench
 
 bench: setup engines $(encoders) ## measure what Roost costs
@@ -108,14 +108,22 @@ tsan: setup ## run the unit tests under ThreadSanitizer
 asan: setup engines ## run the unit tests under AddressSanitizer
 	@.ci/sanitize address
 
-fuzz: setup ## feed the wire's decoder made-up frames for SECONDS=60
-	@ROOST_FUZZ=1 swift build -c release --product wire-fuzzer --scratch-path .build-fuzz
+fuzz: setup ## feed made-up frames and pictures to their decoders, each for SECONDS=60
+	@for fuzzer in wire-fuzzer image-fuzzer; do \
+	    ROOST_FUZZ=1 swift build -c release --product $$fuzzer --scratch-path .build-fuzz; \
+	done
 	@python3 Tests/Fixtures/wire_peer.py --corpus .build-fuzz/seeds
 	@mkdir -p .build-fuzz/corpus
 	@SWIFT_BACKTRACE=enable=no timeout --kill-after=10 $$(($(SECONDS) + 60)) \
 	    .build-fuzz/release/wire-fuzzer -max_total_time=$(SECONDS) -max_len=65536 -timeout=10 \
 	    -print_final_stats=1 -artifact_prefix=.build-fuzz/ .build-fuzz/corpus .build-fuzz/seeds \
 	    < /dev/null
+	@python3 Tests/Fixtures/make_preparations.py --corpus .build-fuzz/picture-seeds
+	@mkdir -p .build-fuzz/pictures
+	@SWIFT_BACKTRACE=enable=no timeout --kill-after=10 $$(($(SECONDS) + 60)) \
+	    .build-fuzz/release/image-fuzzer -max_total_time=$(SECONDS) -max_len=65536 -timeout=10 \
+	    -print_final_stats=1 -artifact_prefix=.build-fuzz/ .build-fuzz/pictures \
+	    .build-fuzz/picture-seeds < /dev/null
 
 clean: ## remove everything that was built; the engines stay
 	@rm -rf .build .build-bench .build-faults .build-strict .build-tsan .build-asan .build-fuzz .build-simulate

@@ -35,7 +35,14 @@ let fuzzers: [Target] =
             path: "Tests/Fuzz",
             swiftSettings: settings + coverage + [.unsafeFlags(["-parse-as-library"])],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])]
-        )
+        ),
+        .executableTarget(
+            name: "image-fuzzer",
+            dependencies: ["RoostImage", "RoostWire"],
+            path: "Tests/ImageFuzz",
+            swiftSettings: settings + coverage + [.unsafeFlags(["-parse-as-library"])],
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])]
+        ),
     ] : []
 
 let network: Target =
@@ -315,6 +322,12 @@ let package = Package(
             name: "roost-engine-bench",
             dependencies: ["RoostBenchKit", "RoostEngine", "RoostWire", argumentParser],
             path: "Tests/Performance/Engine",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "roost-image-bench",
+            dependencies: ["RoostImage", "RoostWire"],
+            path: "Tests/Performance/Image",
             swiftSettings: settings
         ),
         .executableTarget(

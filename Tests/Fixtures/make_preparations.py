@@ -7,21 +7,27 @@ run of one Pillow:
     pip install numpy 'pillow<13'
     python Tests/Fixtures/make_preparations.py
 
+With --corpus DIR it writes instead what `make fuzz` begins with: every small picture behind eight
+bytes that say how it is prepared. That needs neither of them.
+
 preparations/FILTER-WxH.npy  uint8 [H, W, 3]: gradient-rgb.png, resized with that filter
 preparations/NAME.npy        float32: a picture, prepared as PREPARATIONS says
 
 Pillow 13 takes the rows before the columns where that costs less, which moves some samples by one.
 """
 
+import sys
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
+try:
+    import numpy as np
+    from PIL import Image
+except ImportError:  # --corpus goes without
+    Image = None
 
 PICTURES = Path(__file__).resolve().parent / "pictures"
 RESULTS = Path(__file__).resolve().parent / "preparations"
-FILTERS = {"box": Image.BOX, "bilinear": Image.BILINEAR, "hamming": Image.HAMMING,
-           "bicubic": Image.BICUBIC, "lanczos": Image.LANCZOS, "nearest": Image.NEAREST}
+FILTERS = ("box", "bilinear", "hamming", "bicubic", "lanczos", "nearest")
 
 
 def imagenet():
@@ -71,13 +77,23 @@ def pictures():
     (PICTURES / "truncated.webp").write_bytes(whole[: len(whole) // 2])
 
 
+def corpus(directory):
+    directory.mkdir(parents=True, exist_ok=True)
+    for number, path in enumerate(sorted(PICTURES.iterdir())):
+        if path.suffix in (".jpg", ".png", ".webp") and path.stat().st_size < 12_000:
+            setting = bytes([number % 6, number % 3, number % 2, 31, 40, 20, 20, 0])
+            (directory / path.name).write_bytes(setting + path.read_bytes())
+
+
 def main():
+    if sys.argv[1:2] == ["--corpus"]:
+        return corpus(Path(sys.argv[2]))
     RESULTS.mkdir(parents=True, exist_ok=True)
     pictures()
     gradient = Image.open(PICTURES / "gradient-rgb.png").convert("RGB")
-    for name, number in FILTERS.items():
+    for name in FILTERS:
         for width, height in [(7, 5), (41, 29), (50, 9)]:
-            resized = gradient.resize((width, height), number)
+            resized = gradient.resize((width, height), Image.Resampling[name.upper()])
             np.save(RESULTS / f"{name}-{width}x{height}.npy", np.asarray(resized))
     for name, prepare in PREPARATIONS.items():
         np.save(RESULTS / f"{name}.npy", np.ascontiguousarray(prepare(), np.float32))

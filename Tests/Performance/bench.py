@@ -8,8 +8,8 @@ both share one. Each figure's goal and stretch stand in the table.
 
     python3 Tests/Performance/bench.py [--rounds N] [--seconds S] [--only PART] [--build DIR]
 
-The parts `batching` and `loading` want what Tests/Performance/make_minilm.py makes; `make bench`
-runs it.
+The parts `batching` and `loading` want what Tests/Performance/make_minilm.py makes, and `image` wants
+Pillow and NumPy; `make bench` sees to both.
 """
 
 import argparse
@@ -34,7 +34,8 @@ BATCHED = {
     "minilm": (os.path.join(MADE, "models"), ["seq=32"]),
 }
 PARTS = (
-    "network", "engine", "batching", "overload", "loading", "swaps", "codec", "broker", "fleet", "start",
+    "network", "engine", "batching", "overload", "loading", "swaps", "codec", "image", "broker",
+    "fleet", "start",
 )
 IN_FLIGHT = (1, 8, 32, 64)
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
@@ -441,6 +442,37 @@ class Bench:
         if not match:
             sys.exit(f"bench: roost-codec-bench printed no line for INFER:\n{text}")
         self.row("header of a request: encode + view", float(match[1]), None, None, 350, 100, True, "ns")
+
+    def image(self):
+        """A JPEG of one megapixel on its way into a model, against Pillow and NumPy on one core."""
+        script = os.path.join(ROOT, "Tests", "Performance", "image.py")
+        picture = os.path.join(MADE, "megapixel.jpg")
+        python = os.path.join(MADE, "python")
+        os.environ["PYTHONPATH"] = os.pathsep.join(
+            [python, os.environ["PYTHONPATH"]] if "PYTHONPATH" in os.environ else [python]
+        )
+        os.makedirs(MADE, exist_ok=True)
+        subprocess.run([sys.executable, script, "make", picture], check=True)
+        times = {"roost": [], "pillow": []}
+        for turn in range(max(self.rounds, 7)):
+            self.progress(f"round {turn + 1}: image")
+            for name, command in (
+                ("roost", [self.program("roost-image-bench")]),
+                ("pillow", [sys.executable, script]),
+            ):
+                text = self.output(command + [picture, "20"], CALLER)
+                times[name].append([float(word) for word in text.split()])
+        (ours, our_decoding), (theirs, their_decoding) = (
+            (statistics.median(t[1] for t in times[name]), statistics.median(t[0] for t in times[name]))
+            for name in ("roost", "pillow")
+        )
+        self.row(
+            "1 MP JPEG to 224 x 224", ours, theirs, ours / theirs, 1, 1 / 1.5, True, "ms"
+        )
+        self.row(
+            "  of that decoding", our_decoding, their_decoding, our_decoding / their_decoding,
+            1, 0.9, True, "ms",
+        )
 
     def broker(self):
         """Heartbeats over 1000 connections, and the memory of an idle broker."""
