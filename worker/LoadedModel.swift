@@ -81,6 +81,11 @@ package final class LoadedModel: Sendable {
         return session
     }
 
+    /// The session as it is measured: given what the model itself takes, not files of pictures.
+    package var measuredSession: any Session {
+        (self.session as? PreparedSession)?.sized ?? self.session
+    }
+
     /// Lets the session go: the version is executed no more. Its end may block for a while.
     ///
     /// - Returns: what says whether somebody else still holds it.

@@ -58,11 +58,12 @@ package struct ModelLoader: Sendable {
         let problems = configuration.problems(with: session)
         guard problems.isEmpty else { throw ModelProblems(problems: problems) }
         let prepared = try configuration.prepared(session, source)
-        try Self.warm(session, configuration, source.modelDirectory)
+        let sized = (prepared as? PreparedSession)?.sized ?? session
+        try Self.warm(sized, configuration, source.modelDirectory)
         let policy = BatchProbe.settled(
             configuration.policy,
             isConfigured: configuration.isBatchingChosen,
-            for: session
+            for: sized
         )
         return LoadedModel(
             name: source.name,

@@ -2,6 +2,7 @@ import RoostClient
 import RoostEngine
 import RoostTestKit
 import RoostWire
+import Synchronization
 import Testing
 
 @testable import RoostWorker
@@ -215,6 +216,55 @@ struct PreparedSessionTests {
         )
         let error = #expect(throws: EngineError.self) { try lane.run([empty]) }
         #expect(error?.message.contains("pictures are more than") == true)
+    }
+
+    @Test("a model that leaves the size open is warmed up and tried with pictures' own size")
+    func openSize() throws {
+        let dimensions: [Dimension] = [
+            .dynamic("n"), .fixed(3), .dynamic("h"), .dynamic("w"),
+        ]
+        let seen = Mutex<Set<Shape>>([])
+        let session = FakeSession(
+            ModelSignature(
+                inputs: [TensorSignature(name: "x", datatype: .fp32, dimensions: dimensions)],
+                outputs: [
+                    TensorSignature(
+                        name: "scores",
+                        datatype: .fp32,
+                        dimensions: [.dynamic("n"), .fixed(2)]
+                    )
+                ]
+            ),
+            metadata: [("labels", "cat\ndog")]
+        ) { (inputs) throws(EngineError) in
+            let shape = inputs[0].shape
+            seen.withLock { _ = $0.insert(Shape(shape.dropFirst())) }
+            let rows = shape[0]
+            return [
+                Tensor(
+                    (0..<rows).flatMap { _ in [0.25, 0.75] as [Float] },
+                    shape: [rows, 2]
+                )
+            ]
+        }
+        self.directory.write("m/1/model.onnx", "")
+        self.directory.write(
+            "m/model.toml",
+            "[preprocessing]\nresize = [4, 6]\n[post-processing]\n"
+        )
+        let stock = ModelSupply(
+            repository: ModelRepository(directory: self.directory.path),
+            loader: ModelLoader(engine: FakeEngine(session))
+        ).stock()
+        #expect(stock.problems.isEmpty)
+        #expect(seen.withLock { $0 } == [[3, 4, 6]])
+        let model = try #require(stock.table.models.first)
+        let lane = try model.session.makeLane()
+        let seven = try Self.file("digit-seven-large.png")
+        let outputs = try lane.run([Tensor([seven], shape: [1])])
+        #expect(outputs[0].strings() == ["dog"])
+        #expect(outputs[1].elements() == [0.75 as Float])
+        #expect(seen.withLock { $0 } == [[3, 4, 6]])
     }
 
     // MARK: Mistakes

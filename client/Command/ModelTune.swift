@@ -20,7 +20,7 @@ struct ModelTune {
     func run() throws(CommandError) -> ModelTuning {
         let cores = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         var rows: [Int] = [1]
-        if BatchAxis.objection(to: self.model.session.signature) == nil {
+        if BatchAxis.objection(to: self.model.measuredSession.signature) == nil {
             while rows.last! < Self.rowsMax { rows.append(rows.last! * 2) }
         }
         let instances = Self.instances(cores)
@@ -65,7 +65,7 @@ struct ModelTune {
         instances: Int,
         _ slot: Duration
     ) throws(CommandError) -> ModelTuning.Measured? {
-        let session = self.model.session
+        let session = self.model.measuredSession
         let results = Results()
         let clock = SuspendingClock()
         let threads = (0..<instances).map { _ in
@@ -106,7 +106,7 @@ struct ModelTune {
 
     /// The warm-up's arrays, their rows again and again, or random numbers.
     private func inputs(rows: Int) throws(CommandError) -> [Tensor] {
-        let signature = self.model.session.signature
+        let signature = self.model.measuredSession.signature
         let warmUp = self.configuration.warmUp
         if warmUp.inputs != nil {
             do throws(WarmUp.InputError) {

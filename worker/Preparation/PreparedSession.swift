@@ -6,7 +6,8 @@ internal import RoostWire
 /// the engine's session is done by the thread that executes it.
 final class PreparedSession: Session {
     let signature: ModelSignature
-    fileprivate let session: any Session
+    /// The engine's own.
+    let session: any Session
     /// Which input is a picture, and how it is made.
     fileprivate let image: (index: Int, input: PreparedImage)?
     fileprivate let classification: Classification?
@@ -36,9 +37,45 @@ final class PreparedSession: Session {
 
     var metadata: [(key: String, value: String)] { self.session.metadata }
 
+    /// The engine's own session, with the size of the pictures that it is given where the model leaves
+    /// that open: what it is warmed up and tried with.
+    var sized: any Session {
+        guard let image else { return self.session }
+        let model = self.session.signature
+        var inputs = model.inputs
+        let input = inputs[image.index]
+        let sizes = image.input.shape(count: 1)
+        inputs[image.index] = TensorSignature(
+            name: input.name,
+            datatype: input.datatype,
+            dimensions: input.dimensions.enumerated().map { axis, dimension in
+                axis == 0 && image.input.layout.hasBatchDimension ? dimension : .fixed(sizes[axis])
+            }
+        )
+        return SizedSession(
+            self.session,
+            ModelSignature(inputs: inputs, outputs: model.outputs)
+        )
+    }
+
     func makeLane() throws(EngineError) -> any Lane {
         PreparedLane(self, try self.session.makeLane())
     }
+}
+
+/// A session of which less is left open than its model leaves.
+private final class SizedSession: Session {
+    let signature: ModelSignature
+    private let session: any Session
+
+    init(_ session: any Session, _ signature: ModelSignature) {
+        self.signature = signature
+        self.session = session
+    }
+
+    var metadata: [(key: String, value: String)] { self.session.metadata }
+
+    func makeLane() throws(EngineError) -> any Lane { try self.session.makeLane() }
 }
 
 private final class PreparedLane: Lane {
