@@ -288,6 +288,17 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // ONNX's own tests: `make conformance`.
+        .executableTarget(
+            name: "roost-conformance",
+            dependencies: [
+                "RoostClient", "RoostEngine", "RoostOps", "RoostTestKit", "RoostWire",
+                argumentParser,
+            ],
+            path: "Tests/Conformance",
+            swiftSettings: settings
+        ),
+
         // Benchmarks: `make bench`.
         .executableTarget(
             name: "pingpong",

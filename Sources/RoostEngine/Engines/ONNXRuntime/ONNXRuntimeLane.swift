@@ -7,6 +7,8 @@ final class ONNXRuntimeLane: Lane {
     private let stop: @Sendable () -> Void
     /// The values of the inputs while a run lasts.
     private let inputValues: UnsafeMutableBufferPointer<OpaquePointer?>
+    /// The names of the inputs that a run was given, if some may be left out.
+    private let givenNames: UnsafeMutableBufferPointer<UnsafePointer<CChar>?>
     /// The values that a run has made, until a tensor takes them over.
     private let outputValues: UnsafeMutableBufferPointer<OpaquePointer?>
     /// The names of the wanted outputs, if not all are wanted.
@@ -15,20 +17,26 @@ final class ONNXRuntimeLane: Lane {
     private var scratch = LaneScratch()
 
     init(session: ONNXRuntimeSession) throws(EngineError) {
-        let options = try ONNXRuntimeRunOptions(api: session.library.api)
+        let options = try ONNXRuntimeRunOptions(
+            api: session.library.api,
+            shrinksArena: session.shrinksArena
+        )
         self.session = session
         self.options = options
         self.stop = { options.terminate() }
         self.inputValues = .allocate(capacity: session.signature.inputs.count)
         self.outputValues = .allocate(capacity: session.signature.outputs.count)
         self.wantedNames = .allocate(capacity: session.signature.outputs.count)
+        self.givenNames = .allocate(capacity: session.signature.inputs.count)
         self.inputValues.initialize(repeating: nil)
+        self.givenNames.initialize(repeating: nil)
         self.outputValues.initialize(repeating: nil)
         self.wantedNames.initialize(repeating: nil)
     }
 
     deinit {
         self.inputValues.deallocate()
+        self.givenNames.deallocate()
         self.outputValues.deallocate()
         self.wantedNames.deallocate()
     }
@@ -48,8 +56,8 @@ final class ONNXRuntimeLane: Lane {
         }
         // The values of the inputs are over the tensors' memory, which ends with the tensors.
         return try withExtendedLifetime(inputs) { () throws(EngineError) -> [Tensor] in
-            try self.makeInputValues(inputs)
-            let count = try self.execute(outputs, cancellation)
+            let given = try self.makeInputValues(inputs)
+            let count = try self.execute(given, outputs, cancellation)
             var tensors: [Tensor] = []
             tensors.reserveCapacity(count)
             for index in 0..<count {
@@ -57,6 +65,10 @@ final class ONNXRuntimeLane: Lane {
                 let value = self.outputValues[index]!
                 self.outputValues[index] = nil
                 let owner = ONNXRuntimeValue(owning: value, session: self.session)
+                guard !self.session.outputIsMaps[outputs.isEmpty ? index : outputs[index]] else {
+                    tensors.append(try self.session.columns(of: owner))
+                    continue
+                }
                 tensors.append(
                     try self.session.tensor(of: owner) { address in
                         self.scratch.contains(address)
@@ -68,21 +80,30 @@ final class ONNXRuntimeLane: Lane {
         }
     }
 
-    private func makeInputValues(_ inputs: [Tensor]) throws(EngineError) {
+    /// Makes the values of the inputs that are there; returns their number.
+    private func makeInputValues(_ inputs: [Tensor]) throws(EngineError) -> Int {
         self.scratch.reset(for: inputs)
+        var given = 0
         for index in inputs.indices {
             let tensor = inputs[index]
-            self.inputValues[index] =
+            if self.session.hasOptionalInputs {
+                if tensor.isOmitted { continue }
+                self.givenNames[given] = self.session.inputNames.base[index]
+            }
+            self.inputValues[given] =
                 if tensor.datatype == .bytes {
                     try self.session.stringValue(of: tensor)
                 } else {
                     try self.session.value(of: tensor, at: self.scratch.address(of: tensor))
                 }
+            given += 1
         }
+        return given
     }
 
     /// Runs the model; returns the number of values that it has made.
     private func execute(
+        _ given: Int,
         _ outputs: [Int],
         _ cancellation: RunCancellation?
     ) throws(EngineError) -> Int {
@@ -99,9 +120,10 @@ final class ONNXRuntimeLane: Lane {
         let status = api.run(
             self.session.handle,
             self.options.handle,
-            self.session.inputNames.base,
+            self.session.hasOptionalInputs
+                ? UnsafePointer(self.givenNames.baseAddress!) : self.session.inputNames.base,
             UnsafePointer(self.inputValues.baseAddress!),
-            self.inputValues.count,
+            given,
             names,
             count,
             self.outputValues.baseAddress!

@@ -34,6 +34,36 @@ extension ONNXRuntimeSession {
         return Tensor(datatype: datatype, shape: shape, storage: storage, byteCount: byteCount)
     }
 
+    /// The tensor that a list of maps is: a row for each map, a column for each class, in the order
+    /// in which the maps have them.
+    func columns(of value: ONNXRuntimeValue) throws(EngineError) -> Tensor {
+        let api = self.library.api
+        var rowCount = 0
+        try self.check(api.getValueCount(value.handle, &rowCount))
+        var elements: [Float] = []
+        var columnCount = 0
+        for row in 0..<rowCount {
+            let map = try self.part(row, of: value.handle)
+            defer { api.releaseValue(map) }
+            // Part 0 has the keys.
+            let numbers = ONNXRuntimeValue(owning: try self.part(1, of: map), session: self)
+            let tensor = try self.tensor(of: numbers) { _ in false }
+            guard let values: [Float] = tensor.elements(), row == 0 || values.count == columnCount
+            else { throw self.executionFailed("an output's maps are not of one kind") }
+            columnCount = values.count
+            elements += values
+        }
+        return Tensor(elements, shape: [rowCount, columnCount])
+    }
+
+    private func part(_ index: Int, of value: OpaquePointer) throws(EngineError) -> OpaquePointer {
+        var part: OpaquePointer?
+        try self.check(
+            self.library.api.getValue(value, Int32(clamping: index), self.library.allocator, &part)
+        )
+        return part!
+    }
+
     private func typeAndShape(
         of value: ONNXRuntimeValue
     ) throws(EngineError) -> (element: Int32, shape: Shape) {
