@@ -325,6 +325,15 @@ let package = Package(
             path: "Tests/Performance/Engine",
             swiftSettings: settings
         ),
+        .target(name: "CEngineLoop", path: "Tests/Performance/CEngineLoop"),
+        .executableTarget(
+            name: "roost-engine-overhead",
+            dependencies: [
+                "CEngineLoop", "CMallocCount", "RoostBenchKit", "RoostEngine", "RoostWire",
+            ],
+            path: "Tests/Performance/Overhead",
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "roost-bench",
             dependencies: [

@@ -59,7 +59,9 @@ struct ConformanceReport {
         self.results.filter { !$0.fleet.isPassed }
             .map { result in
                 var words = ""
-                if case .failed(let reason, let message) = result.isLost ? result.fleet : result.bare {
+                if case .failed(let reason, let message) = result.isLost
+                    ? result.fleet : result.bare
+                {
                     words = "\(reason.rawValue): \(message)"
                 }
                 let mark = result.isLost ? "LOST " : ""

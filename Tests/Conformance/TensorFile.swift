@@ -21,7 +21,8 @@ struct TensorFile {
         var reader = FieldReader(Array(data)[...])
         while let (number, field) = try reader.next() {
             switch (number, field) {
-            case (1, _): try Self.append(field) { self.dimensions.append(Int(truncatingIfNeeded: $0)) }
+            case (1, _):
+                try Self.append(field) { self.dimensions.append(Int(truncatingIfNeeded: $0)) }
             case (2, .number(let value)): self.type = value
             case (4, .bytes(let bytes)): self.floats += Self.elements(bytes)
             case (4, .fixed32(let bits)): self.floats.append(Float(bitPattern: bits))
@@ -86,7 +87,8 @@ struct TensorFile {
         }
     }
 
-    private static func elements<Element: BitwiseCopyable>(_ bytes: ArraySlice<UInt8>) -> [Element] {
+    private static func elements<Element: BitwiseCopyable>(_ bytes: ArraySlice<UInt8>) -> [Element]
+    {
         bytes.withUnsafeBytes { source in
             (0..<source.count / MemoryLayout<Element>.size).map {
                 source.loadUnaligned(

@@ -18,9 +18,12 @@ import Testing
         return try Fixtures.session(name, in: Self.models, options: options)
     }
 
-    @Test("a classifier's maps are a tensor with a column for each class", arguments: [
-        ("classes", ["3", "5", "7"]), ("names", ["ant", "bee", "cat"]),
-    ])
+    @Test(
+        "a classifier's maps are a tensor with a column for each class",
+        arguments: [
+            ("classes", ["3", "5", "7"]), ("names", ["ant", "bee", "cat"]),
+        ]
+    )
     func maps(name: String, classes: [String]) throws {
         let session = try self.load(name)
         #expect(

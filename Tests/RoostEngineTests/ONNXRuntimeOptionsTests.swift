@@ -124,7 +124,10 @@ private let extensionsPath = getenv("ROOST_TEST_EXTENSIONS").map { String(cStrin
         #expect(options.device == .cuda(255))
     }
 
-    @Test("a GPU that is not there is an error that names the packages", arguments: ["cuda", "tensorrt"])
+    @Test(
+        "a GPU that is not there is an error that names the packages",
+        arguments: ["cuda", "tensorrt"]
+    )
     func missingDevice(kind: String) throws {
         let error = try #require(throws: EngineError.self) {
             _ = try self.load(["device": "\(kind):0"])

@@ -100,7 +100,9 @@ enum ExecutionProviders {
             directory = String(directory[..<slash])
             let nvidia = "\(directory)/nvidia"
             guard FileStatus(path: nvidia).isDirectory else { continue }
-            for library in self.libraries { _ = dlopen("\(nvidia)/\(library)", RTLD_LAZY | RTLD_GLOBAL) }
+            for library in self.libraries {
+                _ = dlopen("\(nvidia)/\(library)", RTLD_LAZY | RTLD_GLOBAL)
+            }
             let tensorRT = "\(directory)/tensorrt_libs"
             for library in ["libnvinfer.so.10", "libnvonnxparser.so.10"] {
                 _ = dlopen("\(tensorRT)/\(library)", RTLD_LAZY | RTLD_GLOBAL)

@@ -61,20 +61,16 @@ final class ONNXRuntimeLane: Lane {
             var tensors: [Tensor] = []
             tensors.reserveCapacity(count)
             for index in 0..<count {
-                // The tensor's owner takes the value over.
                 let value = self.outputValues[index]!
-                self.outputValues[index] = nil
-                let owner = ONNXRuntimeValue(owning: value, session: self.session)
                 guard !self.session.outputIsMaps[outputs.isEmpty ? index : outputs[index]] else {
-                    tensors.append(try self.session.columns(of: owner))
+                    tensors.append(try self.session.columns(of: value))
                     continue
                 }
-                tensors.append(
-                    try self.session.tensor(of: owner) { address in
-                        self.scratch.contains(address)
-                            || inputs.contains { $0.contains(address) }
-                    }
-                )
+                let (tensor, ownsValue) = try self.session.tensor(of: value) { address in
+                    self.scratch.contains(address) || inputs.contains { $0.contains(address) }
+                }
+                if ownsValue { self.outputValues[index] = nil }
+                tensors.append(tensor)
             }
             return tensors
         }

@@ -9,7 +9,8 @@ extension ONNXRuntimeModelReader {
 
     /// What the model's file says of itself: the standard properties that are not empty, named
     /// `onnx.`, then the model's own entries in order of their keys, and then what was found out.
-    func metadata(_ signature: ModelSignature) throws(EngineError) -> [(key: String, value: String)] {
+    func metadata(_ signature: ModelSignature) throws(EngineError) -> [(key: String, value: String)]
+    {
         let api = self.api
         var handle: OpaquePointer?
         try self.check(api.getMetadata(self.session, &handle))

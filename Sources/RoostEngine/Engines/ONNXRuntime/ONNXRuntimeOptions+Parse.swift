@@ -37,7 +37,8 @@ extension ONNXRuntimeOptions {
         case "deterministic": self.isDeterministic = try reader.boolean(name, value)
         case "device": self.device = try reader.device(value)
         case "execution-mode":
-            self.isParallel = try reader.choice(name, value, ["parallel", "sequential"]) == "parallel"
+            self.isParallel =
+                try reader.choice(name, value, ["parallel", "sequential"]) == "parallel"
         case "graph-optimization": self.optimization = try reader.choice(name, value)
         case "inter-op-threads": self.interOpThreads = try reader.threads(name, value)
         case "memory-arena": self.arena = try reader.choice(name, value)

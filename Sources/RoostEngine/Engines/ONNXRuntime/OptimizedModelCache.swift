@@ -55,7 +55,9 @@ struct OptimizedModelCache {
         }
         var template = Array("\(self.directory)/draft-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { return nil }
-        return Draft(directory: template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) })
+        return Draft(
+            directory: template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+        )
     }
 
     /// Keeps a model that was written.
