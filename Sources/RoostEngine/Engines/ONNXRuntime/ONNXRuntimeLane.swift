@@ -11,6 +11,8 @@ final class ONNXRuntimeLane: Lane {
     private let givenNames: UnsafeMutableBufferPointer<UnsafePointer<CChar>?>
     /// The values that a run has made, until a tensor takes them over.
     private let outputValues: UnsafeMutableBufferPointer<OpaquePointer?>
+    /// The outputs that a run is to write into memory of ours, by the places of their values.
+    private var ownOutputs: [Tensor?] = []
     /// The names of the wanted outputs, if not all are wanted.
     private let wantedNames: UnsafeMutableBufferPointer<UnsafePointer<CChar>?>
     /// Where inputs go that do not lie where their elements may lie.
@@ -53,6 +55,7 @@ final class ONNXRuntimeLane: Lane {
         defer {
             self.release(self.inputValues)
             self.release(self.outputValues)
+            if !self.ownOutputs.isEmpty { self.ownOutputs.removeAll(keepingCapacity: true) }
         }
         // The values of the inputs are over the tensors' memory, which ends with the tensors.
         return try withExtendedLifetime(inputs) { () throws(EngineError) -> [Tensor] in
@@ -61,6 +64,10 @@ final class ONNXRuntimeLane: Lane {
             var tensors: [Tensor] = []
             tensors.reserveCapacity(count)
             for index in 0..<count {
+                if !self.ownOutputs.isEmpty, let own = self.ownOutputs[index] {
+                    tensors.append(own)
+                    continue
+                }
                 let value = self.outputValues[index]!
                 guard !self.session.outputIsMaps[outputs.isEmpty ? index : outputs[index]] else {
                     tensors.append(try self.session.columns(of: value))
@@ -97,6 +104,29 @@ final class ONNXRuntimeLane: Lane {
         return given
     }
 
+    /// Makes values over memory of ours for the wanted outputs whose shapes are known.
+    private func makeRoom(for outputs: [Int], _ count: Int) throws(EngineError) {
+        for place in 0..<count {
+            let output = outputs.isEmpty ? place : outputs[place]
+            let signature = self.session.signature.outputs[output]
+            guard let byteCount = self.session.ownOutputBytes[output],
+                let shape = signature.fixedShape
+            else {
+                self.ownOutputs.append(nil)
+                continue
+            }
+            let tensor = Tensor(
+                datatype: signature.datatype,
+                shape: shape,
+                storage: TensorStorage(byteCount: byteCount),
+                byteCount: byteCount
+            )
+            // The run writes there, and nobody else has the memory until it is over.
+            self.outputValues[place] = try self.session.value(of: tensor, at: tensor.storage.base)
+            self.ownOutputs.append(tensor)
+        }
+    }
+
     /// Runs the model; returns the number of values that it has made.
     private func execute(
         _ given: Int,
@@ -112,6 +142,7 @@ final class ONNXRuntimeLane: Lane {
             names = UnsafePointer(self.wantedNames.baseAddress!)
             count = outputs.count
         }
+        if !self.session.ownOutputBytes.isEmpty { try self.makeRoom(for: outputs, count) }
         if let cancellation, !cancellation.begin(stop: self.stop) { throw self.cancelled() }
         let status = api.run(
             self.session.handle,

@@ -49,6 +49,7 @@ extension ONNXRuntimeOptions {
                 ? try reader.cacheDirectory() : reader.path(value)
         case "optional-inputs":
             self.optionalInputs = value.split(separator: ":").map(String.init)
+        case "own-outputs": self.ownsOutputs = try reader.boolean(name, value)
         case "profiling":
             if value == "0" || value == "false" { return }
             self.profiling = try reader.directory(name, value)

@@ -37,6 +37,8 @@ struct ONNXRuntimeOptions: Hashable, Sendable {
     var profiling: String?
     /// Libraries with operators of their own.
     var customOperators: [String] = []
+    /// Whether outputs of a fixed shape are written into memory of ours, not of the engine's arena.
+    var ownsOutputs = false
     /// Initializers that a request may give as inputs.
     var optionalInputs: [String] = []
     /// What CUDA's execution provider is told, by its own names.
@@ -61,6 +63,7 @@ extension ONNXRuntime {
         ("memory-arena", "keep"),
         ("optimized-model-cache", "false"),
         ("optional-inputs", "none"),
+        ("own-outputs", "false"),
         ("profiling", "off"),
     ]
 }

@@ -16,6 +16,9 @@ final class ONNXRuntimeSession: Session, @unchecked Sendable {
     let hasOptionalInputs: Bool
     /// Of each output: whether it is a list with a map from class to probability for each row.
     let outputIsMaps: [Bool]
+    /// Of each output: how many bytes it has, if it is written into memory of ours; `nil` if not.
+    /// Empty: none is.
+    let ownOutputBytes: [Int?]
     /// Whether a run gives back what it did not need of the memory that is kept for runs.
     let shrinksArena: Bool
 
@@ -54,6 +57,13 @@ final class ONNXRuntimeSession: Session, @unchecked Sendable {
             self.signature = signature.tensors
             self.hasOptionalInputs = signature.tensors.inputs.contains(where: \.isOptional)
             self.outputIsMaps = signature.outputIsMaps
+            self.ownOutputBytes =
+                own.ownsOutputs
+                ? zip(signature.tensors.outputs, signature.outputIsMaps).map { output, isMaps in
+                    // An input that is handed through is not written anywhere.
+                    let isInput = signature.tensors.inputs.contains { $0.name == output.name }
+                    return isMaps || isInput ? nil : output.fixedByteCount
+                } : []
             self.metadata = try reader.metadata(signature.tensors)
         } catch {
             library.api.releaseSession(handle)
@@ -118,5 +128,23 @@ final class ONNXRuntimeSession: Session, @unchecked Sendable {
             cache.discard(draft)
             throw error
         }
+    }
+}
+
+extension TensorSignature {
+    /// The shape, if no dimension is open.
+    var fixedShape: Shape? {
+        var shape = Shape()
+        for case .fixed(let size) in self.dimensions { shape.append(size) }
+        return shape.rank == self.dimensions.count ? shape : nil
+    }
+
+    /// What a tensor takes whose size is known before the model has run; `nil` if it is not, or none.
+    fileprivate var fixedByteCount: Int? {
+        guard let count = self.fixedShape?.elementCount, let width = self.datatype.byteWidth else {
+            return nil
+        }
+        let (bytes, overflow) = count.multipliedReportingOverflow(by: width)
+        return overflow || bytes == 0 || bytes > WireLimits.payloadBytesMax ? nil : bytes
     }
 }
