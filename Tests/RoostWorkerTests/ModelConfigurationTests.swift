@@ -114,8 +114,8 @@ struct ModelConfigurationTests {
         sequences.idleMax = .seconds(5)
         sequences.bytesMax = 1 << 20
         #expect(configuration.sequences == sequences)
-        #expect(configuration.place(of: "batching.max-size") == "model.toml:17")
-        #expect(configuration.place(of: "warm-up.shapes.tokens") == "model.toml:32")
+        #expect(configuration.place(of: "batching.max-size") == "model.toml:19")
+        #expect(configuration.place(of: "warm-up.shapes.tokens") == "model.toml:34")
         #expect(configuration.sessionOptions(SessionOptions()).intraOpThreads == 3)
     }
 
