@@ -27,7 +27,7 @@ simulated := $(sources) $(shell find Tests/Simulation -name '*.swift')
 # What `make bench` serves besides the examples.
 encoders := .build-bench/models/minilm/1/model.onnx
 
-.PHONY: help setup engines build test faults soak demo bench bench-policies lint tsan asan fuzz \
+.PHONY: help setup engines build test faults soak demo bench bench-policies conformance overhead lint tsan asan fuzz \
     simulate clean
 
 help: ## say what there is
@@ -93,6 +93,20 @@ $(encoders): Tests/Performance/make_minilm.py
 bench: setup engines $(encoders) ## measure what Roost costs
 	@swift build -c release --static-swift-stdlib
 	@python3 Tests/Performance/bench.py
+
+/usr/share/libonnx-testdata/data:
+	@apt-get install -qq --yes --no-install-recommends libonnx-testdata >/dev/null || \
+	    { echo "run 'apt-get install libonnx-testdata' as root"; exit 1; }
+
+conformance: setup engines | /usr/share/libonnx-testdata/data ## run ONNX's tests in the engine and through a fleet
+	@for program in roost-broker roost-worker roost-conformance; do \
+	    swift build -c release --static-swift-stdlib --product $$program; \
+	done
+	@$(release)/roost-conformance --write docs/engines.md
+
+overhead: setup engines ## measure what the layer over ONNX Runtime costs
+	@swift build -c release --static-swift-stdlib --product roost-engine-overhead
+	@$(release)/roost-engine-overhead
 
 bench-policies: setup ## compare the balancing policies: equal, slow and frozen workers, heavy requests
 	@swift build -c release --static-swift-stdlib --product roost-policy-bench

@@ -298,6 +298,17 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // ONNX's own tests: `make conformance`.
+        .executableTarget(
+            name: "roost-conformance",
+            dependencies: [
+                "RoostClient", "RoostEngine", "RoostOps", "RoostTestKit", "RoostWire",
+                argumentParser,
+            ],
+            path: "Tests/Conformance",
+            swiftSettings: settings
+        ),
+
         // Benchmarks: `make bench`.
         .executableTarget(
             name: "pingpong",
@@ -322,6 +333,15 @@ let package = Package(
             name: "roost-engine-bench",
             dependencies: ["RoostBenchKit", "RoostEngine", "RoostWire", argumentParser],
             path: "Tests/Performance/Engine",
+            swiftSettings: settings
+        ),
+        .target(name: "CEngineLoop", path: "Tests/Performance/CEngineLoop"),
+        .executableTarget(
+            name: "roost-engine-overhead",
+            dependencies: [
+                "CEngineLoop", "CMallocCount", "RoostBenchKit", "RoostEngine", "RoostWire",
+            ],
+            path: "Tests/Performance/Overhead",
             swiftSettings: settings
         ),
         .executableTarget(

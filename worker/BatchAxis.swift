@@ -10,6 +10,7 @@ package enum BatchAxis {
         guard !signature.inputs.isEmpty else { return "it has no inputs" }
         var name: String?
         for input in signature.inputs {
+            guard !input.isOptional else { return "input '\(input.name)' may be left out" }
             guard case .dynamic(let symbol) = input.dimensions.first else {
                 return "input '\(input.name)' has no open first dimension"
             }

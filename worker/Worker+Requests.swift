@@ -243,12 +243,17 @@ extension Worker {
         }
         if let problem { throw .input(problem) }
         do throws(InputError) {
+            // What follows one that is missing came early.
+            while inputs.count < signature.inputs.count {
+                let missing = signature.inputs[inputs.count]
+                let given = early.first { $0.index == inputs.count }?.tensor
+                guard let input = given ?? missing.omitted else {
+                    throw signature.missingInput(missing.name, model: model.name)
+                }
+                inputs.append(input)
+            }
             for (index, input) in inputs.enumerated() {
                 try signature.check(input, input: index, model: model.name)
-            }
-            if inputs.count < signature.inputs.count {
-                let missing = signature.inputs[inputs.count].name
-                throw signature.missingInput(missing, model: model.name)
             }
         } catch {
             throw .input(error.message)

@@ -7,8 +7,14 @@ package struct SessionOptions: Sendable, Hashable {
     /// lanes of a session share these threads. The product of lanes and threads should not be
     /// larger than the number of cores.
     package var intraOpThreads: Int
-    /// Settings that the engine is given as they are; ONNX Runtime calls them session configuration
-    /// entries and passes over those that it does not know.
+    /// Whether the session takes part in the threads that all sessions of its engine share, if the
+    /// engine was made with such; `intraOpThreads` does not count then.
+    package var sharesThreads = true
+    /// What executes the model where its own options do not say: `cpu`, `cuda:0`.
+    package var device = "cpu"
+    /// Settings of the engine's own, by name: `[engine-options]` of a model's configuration. The
+    /// engine refuses those that it does not know. Several values of one setting are separated by
+    /// colons.
     package var engineOptions: [String: String] = [:]
 
     package init(intraOpThreads: Int = 1) {

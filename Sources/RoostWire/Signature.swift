@@ -10,11 +10,19 @@ public struct TensorSignature: Hashable, Sendable {
     public let name: String
     public let datatype: DataType
     public let dimensions: [Dimension]
+    /// Whether an input may be left out: the model has a value of its own for it. Only the worker
+    /// knows; it does not travel with a signature.
+    package let isOptional: Bool
 
     public init(name: String, datatype: DataType, dimensions: [Dimension]) {
+        self.init(name: name, datatype: datatype, dimensions: dimensions, isOptional: false)
+    }
+
+    package init(name: String, datatype: DataType, dimensions: [Dimension], isOptional: Bool) {
         self.name = name
         self.datatype = datatype
         self.dimensions = dimensions
+        self.isOptional = isOptional
     }
 
     /// Whether a tensor of that shape may be given: the rank and every fixed dimension match.

@@ -12,6 +12,9 @@ public final class TensorStorage: @unchecked Sendable {
     public let byteCount: Int
     /// Keeps the memory alive; `nil` if the memory is ours to free.
     private let owner: AnyObject?
+    /// What the memory is part of, in another language's hands, and how that is given back.
+    private let handle: OpaquePointer?
+    private let release: (@convention(c) (OpaquePointer?) -> Void)?
 
     /// Uninitialised memory of our own, 64-byte aligned.
     package init(byteCount: Int) {
@@ -19,6 +22,8 @@ public final class TensorStorage: @unchecked Sendable {
         self.base = .allocate(byteCount: Swift.max(byteCount, 1), alignment: Self.alignment)
         self.byteCount = byteCount
         self.owner = nil
+        self.handle = nil
+        self.release = nil
     }
 
     /// Memory that `owner` keeps valid and unchanged for as long as it lives.
@@ -26,6 +31,24 @@ public final class TensorStorage: @unchecked Sendable {
         self.base = base
         self.byteCount = byteCount
         self.owner = owner
+        self.handle = nil
+        self.release = nil
+    }
+
+    /// Memory of something that is given back by a C function when this goes; `owner` lives until
+    /// then. It costs no object besides this one.
+    package init(
+        base: UnsafeMutableRawPointer,
+        byteCount: Int,
+        of handle: OpaquePointer,
+        owner: AnyObject,
+        release: @escaping @convention(c) (OpaquePointer?) -> Void
+    ) {
+        self.base = base
+        self.byteCount = byteCount
+        self.owner = owner
+        self.handle = handle
+        self.release = release
     }
 
     /// Bytes that `owner` keeps valid and unchanged for as long as it lives.
@@ -46,7 +69,11 @@ public final class TensorStorage: @unchecked Sendable {
         try initialize(UnsafeMutableRawBufferPointer(start: self.base, count: byteCount))
     }
 
+    /// Whether the memory is not our own.
+    package var isForeign: Bool { self.owner != nil }
+
     deinit {
+        if let release { release(self.handle) }
         if self.owner == nil { self.base.deallocate() }
     }
 

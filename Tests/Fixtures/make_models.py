@@ -13,6 +13,10 @@ models/matrix       a FP32 [rows, 4] -> b FP32 [rows, 2] = a x W, W differing be
 models/slow         iterations INT64 [] -> sum FP32 [] = iterations, by as many 64x64 products
 models/scalar       s FP32 [] -> t FP32 [] = 2 s
 models/counter      total FP32 [n, 1], x FP32 [n, 1] -> next FP32 [n, 1] = total + x, y = next * 2
+engine-models/optional a FP32 [n], b FP32 [1] = 10 unless given -> y FP32 [n] = a + b
+engine-models/external x FP32 [n, 2] -> y FP32 [n, 2] = x x W, W in weights/w.bin
+engine-models/classes  x FP32 [n, 3] -> label INT64 [n], probabilities: a map for each row
+engine-models/names    the same with names for classes
 broken-models/broken   a file that is no ONNX model
 """
 
@@ -46,15 +50,16 @@ def value(name, type, shape):
     return helper.make_tensor_value_info(name, type, shape)
 
 
-def save(name, version, doc, nodes, inputs, outputs, initializers=()):
+def save(name, version, doc, nodes, inputs, outputs, initializers=(), within="models",
+         domains=()):
     """Checks the model, loads it into onnxruntime and writes it."""
     graph = helper.make_graph(nodes, name, inputs, outputs, list(initializers))
     model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8,
+        graph, opset_imports=[helper.make_opsetid("", 17), *domains], ir_version=8,
         producer_name="roost tests", model_version=version, doc_string=doc)
     onnx.checker.check_model(model, full_check=True)
     onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    path = FIXTURES / "models" / name / str(version) / "model.onnx"
+    path = FIXTURES / within / name / str(version) / "model.onnx"
     path.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, path)
     print(f"{path.relative_to(FIXTURES)}: {path.stat().st_size} bytes")
@@ -130,6 +135,56 @@ def counter():
          [numpy_helper.from_array(np.array(2, np.float32), "two")])
 
 
+def optional():
+    save("optional", 1, "Adds ten, or what is given instead.",
+         [helper.make_node("Add", ["a", "b"], ["y"])],
+         [value("a", TensorProto.FLOAT, ["n"]), value("b", TensorProto.FLOAT, [1])],
+         [value("y", TensorProto.FLOAT, ["n"])],
+         [numpy_helper.from_array(np.array([10], np.float32), "b")], within="engine-models")
+
+
+def external():
+    path = FIXTURES / "engine-models" / "external" / "1"
+    (path / "weights").mkdir(parents=True, exist_ok=True)
+    weight = numpy_helper.from_array(np.array([[1, 2], [3, 4]], np.float32), "weight")
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "weight"], ["y"])], "external",
+        [value("x", TensorProto.FLOAT, ["n", 2])], [value("y", TensorProto.FLOAT, ["n", 2])],
+        [weight])
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8,
+        producer_name="roost tests", model_version=1,
+        doc_string="Has its weights in a file of their own.")
+    onnx.save(model, path / "model.onnx", save_as_external_data=True, location="weights/w.bin",
+              size_threshold=0)
+    onnxruntime.InferenceSession(path / "model.onnx", providers=["CPUExecutionProvider"])
+    print(f"{path.relative_to(FIXTURES)}")
+
+
+def classifier(name, **classes):
+    """As scikit-learn's converter makes it: the class, and the probability of each class."""
+    save(name, 1, "Says which of three numbers is the largest.",
+         [helper.make_node("ArgMax", ["x"], ["label"], axis=1, keepdims=0),
+          helper.make_node("Softmax", ["x"], ["rows"], axis=1),
+          helper.make_node("ZipMap", ["rows"], ["probabilities"], domain="ai.onnx.ml",
+                           **classes)],
+         [value("x", TensorProto.FLOAT, ["n", 3])],
+         [value("label", TensorProto.INT64, ["n"]),
+          helper.make_value_info("probabilities", helper.make_sequence_type_proto(
+              helper.make_map_type_proto(
+                  TensorProto.STRING if "classlabels_strings" in classes else TensorProto.INT64,
+                  helper.make_tensor_type_proto(TensorProto.FLOAT, []))))],
+         within="engine-models", domains=[helper.make_opsetid("ai.onnx.ml", 1)])
+
+
+def classes():
+    classifier("classes", classlabels_int64s=[3, 5, 7])
+
+
+def names():
+    classifier("names", classlabels_strings=["ant", "bee", "cat"])
+
+
 def broken():
     path = FIXTURES / "broken-models" / "broken" / "1" / "model.onnx"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,5 +193,6 @@ def broken():
 
 
 if __name__ == "__main__":
-    for make in (identity, echo_bytes, types, matrix, slow, scalar, counter, broken):
+    for make in (identity, echo_bytes, types, matrix, slow, scalar, counter, optional, external,
+                 classes, names, broken):
         make()

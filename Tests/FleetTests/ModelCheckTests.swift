@@ -61,7 +61,8 @@ struct ModelCheckTests {
     func settings() async throws {
         let directory = try ScratchDirectory()
         try directory.write(
-            "instances = 2\n[batching]\nmax-size = 32\nmax-delay = \"2ms\"\n[cache]\nbytes = \"8MiB\"\n",
+            "instances = 2\n[batching]\nmax-size = 32\nmax-delay = \"2ms\"\n"
+                + "[cache]\nbytes = \"8MiB\"\n[engine-options]\nmemory-arena = \"off\"\n",
             to: "digits/model.toml"
         )
         let model = try Repository.bytes(of: "\(Repository.exampleModels)/digits/1/model.onnx")
@@ -74,6 +75,8 @@ struct ModelCheckTests {
         #expect(words.contains(["batching.max-delay", "2ms", "model.toml:4"]))
         #expect(words.contains(["cache.bytes", "8MiB", "model.toml:6"]))
         #expect(words.contains(["cache.lifetime", "1m", "default"]))
+        #expect(words.contains(["engine-options.memory-arena", "off", "model.toml:8"]))
+        #expect(words.contains(["engine-options.graph-optimization", "all", "default"]))
         let json = try await Self.check([directory.path, "--json"])
         #expect(json.exit == .code(0))
         #expect(json.output.first?.contains("\"version\":3,\"served\":true") == true)

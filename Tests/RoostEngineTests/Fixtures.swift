@@ -28,12 +28,13 @@ enum Fixtures {
     /// A model that the test has made.
     static func session(
         _ model: ONNXModelFile,
-        in directory: TemporaryDirectory
+        in directory: TemporaryDirectory,
+        options: SessionOptions = SessionOptions()
     ) throws -> any Session {
         directory.write("made/1/model.onnx", model.bytes)
         return try ONNXRuntime().load(
             Self.source("made", in: directory.path),
-            options: SessionOptions()
+            options: options
         )
     }
 

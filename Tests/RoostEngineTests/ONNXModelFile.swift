@@ -16,6 +16,8 @@ struct ONNXModelFile {
     }
 
     var producer = ""
+    /// Of the operators; empty: ONNX's own.
+    var domain = ""
     var entries: [(key: String, value: String)] = []
     var inputs: [Value]
     var outputs: [Value]
@@ -29,7 +31,7 @@ struct ONNXModelFile {
             graph += Self.field(
                 1,
                 Self.field(1, node.input) + Self.field(2, node.output)
-                    + Self.field(4, node.operator)
+                    + Self.field(4, node.operator) + Self.field(7, self.domain)
             )
         }
         graph += Self.field(2, "graph")
@@ -37,6 +39,9 @@ struct ONNXModelFile {
         for output in self.outputs { graph += Self.field(12, Self.encode(output)) }
         var model = Self.field(1, 10) + Self.field(2, self.producer) + Self.field(7, graph)
         model += Self.field(8, Self.field(1, "") + Self.field(2, 21))
+        if !self.domain.isEmpty {
+            model += Self.field(8, Self.field(1, self.domain) + Self.field(2, 1))
+        }
         for entry in self.entries {
             model += Self.field(14, Self.field(1, entry.key) + Self.field(2, entry.value))
         }

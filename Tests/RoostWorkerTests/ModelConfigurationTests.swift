@@ -53,6 +53,8 @@ struct ModelConfigurationTests {
             [engine-options]
             "session.disable_prepacking" = true
             level = 2
+            operators = ["a.so", "/b.so"]
+            cuda.gpu_mem_limit = 5
 
             [batching]
             max-size = 32
@@ -84,7 +86,10 @@ struct ModelConfigurationTests {
         #expect(configuration.engine == "onnxruntime")
         #expect(configuration.labels == ["stable": 1, "canary": 3])
         #expect(
-            configuration.engineOptions == ["session.disable_prepacking": "1", "level": "2"]
+            configuration.engineOptions == [
+                "session.disable_prepacking": "1", "level": "2", "operators": "a.so:/b.so",
+                "cuda.gpu_mem_limit": "5",
+            ]
         )
         #expect(configuration.classesFile == "labels.txt")
         #expect(configuration.threads == 3)
@@ -109,8 +114,8 @@ struct ModelConfigurationTests {
         sequences.idleMax = .seconds(5)
         sequences.bytesMax = 1 << 20
         #expect(configuration.sequences == sequences)
-        #expect(configuration.place(of: "batching.max-size") == "model.toml:17")
-        #expect(configuration.place(of: "warm-up.shapes.tokens") == "model.toml:32")
+        #expect(configuration.place(of: "batching.max-size") == "model.toml:19")
+        #expect(configuration.place(of: "warm-up.shapes.tokens") == "model.toml:34")
         #expect(configuration.sessionOptions(SessionOptions()).intraOpThreads == 3)
     }
 
@@ -213,6 +218,8 @@ struct ModelConfigurationTests {
             ), ("engine = \"tensorflow\"", "1: there is no engine 'tensorflow'; there is onnx"),
             ("engine = \"\"", "1: engine is '', but must be a name"),
             ("[engine-options]\na = []", "2: engine-options.a is an array, but must be a text"),
+            ("[engine-options]\na = [1]", "2: engine-options.a is an array, but must be a text"),
+            ("[engine-options]\na.b.c = 1", "2: engine-options.a.b is a table, but"),
             ("classes = 3", "1: classes is 3, but must be the name of a file"),
             ("classes = \"/etc/passwd\"", "1: classes must be a file in the model's directory"),
             ("classes = \"a/../../b\"", "1: classes must be a file in the model's directory"),

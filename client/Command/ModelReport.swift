@@ -163,6 +163,12 @@ extension ModelReport {
         for (key, value) in configuration.engineOptions.sorted(by: { $0.key < $1.key }) {
             add("engine-options.\(key)", value)
         }
+        if configuration.engine ?? ModelConfiguration.engines[0] == ONNXRuntime.name {
+            for (name, preset) in ONNXRuntime.settings
+            where configuration.engineOptions[name] == nil {
+                add("engine-options.\(name)", preset)
+            }
+        }
         add("instances", policy.instances.map { "\($0)" } ?? "as many as the worker's executors")
         add("threads", configuration.threads.map { "\($0)" } ?? "the worker's: 1 unless told")
         addIfGiven("cpus", configuration.cpus.map { "\($0)" } ?? "")

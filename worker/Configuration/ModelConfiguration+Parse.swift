@@ -142,13 +142,40 @@ extension ModelConfiguration {
         }
         table.table("engine-options") { table in
             for entry in table.takeAll() {
-                switch entry.value {
-                case .string(let text): self.engineOptions[entry.key] = text
-                case .integer, .float: self.engineOptions[entry.key] = entry.value.text
-                case .boolean(let value): self.engineOptions[entry.key] = value ? "1" : "0"
-                default: table.wrong(entry, "a text, a number or a boolean")
+                if case .table(let entries) = entry.value {
+                    // As `cuda.gpu_mem_limit = 1` is read.
+                    var inner = ConfigurationTable(
+                        table.name(entry.key),
+                        entries,
+                        problems: table.problems
+                    )
+                    for own in inner.takeAll() {
+                        self.readEngineOption(own, "\(entry.key).\(own.key)", &inner)
+                    }
+                    table.problems = inner.problems
+                } else {
+                    self.readEngineOption(entry, entry.key, &table)
                 }
             }
+        }
+    }
+
+    private mutating func readEngineOption(
+        _ entry: TOMLEntry,
+        _ name: String,
+        _ table: inout ConfigurationTable
+    ) {
+        switch entry.value {
+        case .string(let text): self.engineOptions[name] = text
+        case .integer, .float: self.engineOptions[name] = entry.value.text
+        case .boolean(let value): self.engineOptions[name] = value ? "1" : "0"
+        case .array(let elements) where !elements.isEmpty:
+            let texts = elements.compactMap { element in
+                if case .string(let text) = element { text } else { nil as String? }
+            }
+            guard texts.count == elements.count else { fallthrough }
+            self.engineOptions[name] = texts.joined(separator: ":")
+        default: table.wrong(entry, "a text, a number, a boolean or an array of texts")
         }
     }
 

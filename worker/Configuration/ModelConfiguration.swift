@@ -33,7 +33,8 @@ package struct ModelConfiguration: Hashable, Sendable {
     package static let numaNodeBounds = 0...1_023
     /// What executes the model; `nil`: the worker's engine.
     package var engine: String?
-    /// Settings that are handed to the engine as they are.
+    /// Settings of the engine's own, which it checks; several values of one are separated by colons,
+    /// and the keys of a table in the table have its name and a dot before them.
     package var engineOptions: [String: String] = [:]
     /// The file with the names of the classes, one a line, in the model's directory.
     package var classesFile: String?
@@ -88,7 +89,11 @@ package struct ModelConfiguration: Hashable, Sendable {
     /// How its sessions are made.
     package func sessionOptions(_ worker: SessionOptions) -> SessionOptions {
         var options = worker
-        if let threads { options.intraOpThreads = threads }
+        if let threads {
+            options.intraOpThreads = threads
+            // Threads of its own.
+            options.sharesThreads = false
+        }
         options.engineOptions.merge(self.engineOptions) { _, own in own }
         return options
     }

@@ -20,7 +20,13 @@ extension WarmUp {
         var runs: [[Tensor]] = []
         for rows in self.batchSizes {
             var tensors: [Tensor] = []
-            for input in signature.inputs { tensors.append(try self.zeros(for: input, rows: rows)) }
+            for input in signature.inputs {
+                if let omitted = input.omitted {
+                    tensors.append(omitted)
+                } else {
+                    tensors.append(try self.zeros(for: input, rows: rows))
+                }
+            }
             runs.append(tensors)
         }
         return runs

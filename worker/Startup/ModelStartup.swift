@@ -13,6 +13,7 @@ package struct ModelStartup: Sendable {
     private let enginePath: String?
     private let worker: WorkerOptions
     private let options: SessionOptions
+    private let sharedThreads: Int?
     private let environment: Environment
     private let logger: Logger
 
@@ -25,6 +26,7 @@ package struct ModelStartup: Sendable {
         // The engine looks at the variable itself.
         self.enginePath = options.enginePath
         self.options = try options.sessionOptions(environment: environment)
+        self.sharedThreads = try options.sharedThreads(environment: environment)
         self.worker = options
         self.environment = environment
         self.logger = logger
@@ -39,7 +41,10 @@ package struct ModelStartup: Sendable {
         guard !listing.sources.isEmpty else { throw self.nothing(listing.problems) }
         let engine: ONNXRuntime
         do throws(EngineError) {
-            engine = try ONNXRuntime(libraryPath: self.enginePath)
+            engine = try ONNXRuntime(
+                libraryPath: self.enginePath,
+                sharedThreads: self.sharedThreads
+            )
         } catch {
             throw CommandError(.configuration, error.message)
         }

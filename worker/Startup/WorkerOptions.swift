@@ -135,6 +135,24 @@ package struct WorkerOptions: ParsableArguments, Sendable {
 
     @Option(
         help: ArgumentHelp(
+            "Threads that all models of ONNX Runtime share for single steps, instead of each having "
+                + "its own (default: each has its own).",
+            valueName: "count"
+        )
+    )
+    package var sharedThreads: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "What executes models that do not say themselves: cpu, cuda:0, tensorrt:0 "
+                + "(default: cpu).",
+            valueName: "device"
+        )
+    )
+    package var device: String?
+
+    @Option(
+        help: ArgumentHelp(
             "ONNX Runtime's library or its directory (default: where 'make engines' puts it).",
             valueName: "path"
         ),
@@ -287,6 +305,24 @@ package struct WorkerOptions: ParsableArguments, Sendable {
                 "intra-op-threads is \(threads), but must be 1 to 1024"
             )
         }
-        return SessionOptions(intraOpThreads: threads)
+        var options = SessionOptions(intraOpThreads: threads)
+        options.device = try environment.value("device", flag: self.device, default: "cpu")
+        return options
+    }
+
+    /// How many threads all its sessions share; `nil`: each has its own.
+    func sharedThreads(
+        environment: Environment = .process
+    ) throws(CommandError) -> Int? {
+        guard let threads = try environment.value("shared-threads", flag: self.sharedThreads) else {
+            return nil
+        }
+        guard (1...1024).contains(threads) else {
+            throw CommandError(
+                .configuration,
+                "shared-threads is \(threads), but must be 1 to 1024"
+            )
+        }
+        return threads
     }
 }

@@ -2,7 +2,8 @@ package import RoostWire
 
 extension ModelSignature {
     /// The tensors in the order of the signature's inputs, checked: every input is there once and
-    /// nothing else, and datatype, rank and fixed dimensions are the model's.
+    /// nothing else, and datatype, rank and fixed dimensions are the model's. Optional inputs that
+    /// were left out are ``Tensor/omitted``.
     ///
     /// Costs one array when the tensors fit. `model` is the name for error messages.
     package func arrange(
@@ -16,8 +17,8 @@ extension ModelSignature {
         } else {
             try self.checkNames(tensors, model: model)
             for input in self.inputs {
-                // `checkNames` has found each of them.
-                arranged.append(tensors[input.name]!)
+                // `checkNames` has found each of them that must be there.
+                arranged.append(tensors[input.name] ?? .omitted)
             }
         }
         for index in self.inputs.indices {
@@ -51,6 +52,7 @@ extension ModelSignature {
         model: String
     ) throws(InputError) {
         let input = self.inputs[index]
+        if input.isOptional, tensor.isOmitted { return }
         guard tensor.datatype == input.datatype else {
             throw InputError(
                 "input '\(input.name)' is \(tensor.datatype); model '\(model)' takes "
@@ -85,7 +87,9 @@ extension ModelSignature {
                 throw InputError("input '\(element.name)' is given more than once")
             }
         }
-        if let missing = self.inputs.first(where: { tensors[$0.name] == nil }) {
+        if let missing = self.inputs.first(where: {
+            !$0.isOptional && tensors[$0.name] == nil
+        }) {
             throw self.missingInput(missing.name, model: model)
         }
     }

@@ -16,11 +16,18 @@ package struct ONNXRuntime: Engine {
 
     /// Finds and loads the library. Blocks on the file system.
     ///
-    /// - Parameter libraryPath: the library, or the directory it lies in. If it is given, or
-    ///   `ROOST_ENGINE_PATH` is set, the library is looked for there and nowhere else.
-    package init(libraryPath: String? = nil) throws(EngineError) {
+    /// - Parameters:
+    ///   - libraryPath: the library, or the directory it lies in. If it is given, or
+    ///     `ROOST_ENGINE_PATH` is set, the library is looked for there and nowhere else.
+    ///   - sharedThreads: how many threads all sessions are to share for single steps of their runs,
+    ///     instead of each having its own. A process settles it once, with the first engine.
+    package init(
+        libraryPath: String? = nil,
+        sharedThreads: Int? = nil
+    ) throws(EngineError) {
         self.library = try ONNXRuntimeLibrary.find(
-            ONNXRuntimeSearch(explicitPath: libraryPath)
+            ONNXRuntimeSearch(explicitPath: libraryPath),
+            sharedThreads: sharedThreads
         )
     }
 

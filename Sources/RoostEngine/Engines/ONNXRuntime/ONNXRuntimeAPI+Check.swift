@@ -21,11 +21,16 @@ extension ONNXRuntimeAPI {
         _ context: String,
         without prefix: String = ""
     ) -> EngineError {
-        defer { self.releaseStatus(status) }
         let code = self.getErrorCode(status) == ORTErrorCode.noSuchFile ? .modelMissing : code
+        return .onnxRuntime(code, "\(context): \(self.text(of: status, without: prefix))")
+    }
+
+    /// What a status says, on one line; the status is released.
+    func text(of status: OpaquePointer, without prefix: String = "") -> String {
+        defer { self.releaseStatus(status) }
         var text = self.getErrorMessage(status).map { String(cString: $0) } ?? ""
         if text.hasPrefix(prefix) { text.removeFirst(prefix.count) }
-        return .onnxRuntime(code, "\(context): \(Self.quoted(text))")
+        return Self.quoted(text)
     }
 
     /// On one line and not too long: kernels put their source file's name, line breaks and whole

@@ -57,6 +57,12 @@ extension ONNXRuntimeAPI {
         self.releaseStatus = entry(93)
 
         self.createEnv = entry(4)
+        self.createEnvWithThreads = entry(151)
+        self.createThreadingOptions = entry(121)
+        self.setSharedIntraOpThreads = entry(147)
+        self.setSharedInterOpThreads = entry(148)
+        self.setSharedSpinning = entry(149)
+        self.releaseThreadingOptions = entry(122)
         self.createCPUMemoryInfo = entry(69)
         self.getDefaultAllocator = entry(78)
         self.free = entry(76)
@@ -67,6 +73,26 @@ extension ONNXRuntimeAPI {
         self.setInterOpThreads = entry(25)
         self.setLogLevel = entry(22)
         self.addConfigEntry = entry(130)
+        self.setOptimization = entry(23)
+        self.setOptimizedModelPath = entry(11)
+        self.enableProfiling = entry(14)
+        self.disableArena = entry(19)
+        self.disableMemoryPattern = entry(17)
+        self.shareThreads = entry(120)
+        self.registerOperators = entry(228)
+        self.setDeterministic = hasShapeReferences ? entry(273) : nil
+        self.cuda = Provider(
+            createOptions: entry(205),
+            updateOptions: entry(206),
+            append: entry(204),
+            releaseOptions: entry(208)
+        )
+        self.tensorRT = Provider(
+            createOptions: entry(171),
+            updateOptions: entry(172),
+            append: entry(170),
+            releaseOptions: entry(174)
+        )
         self.releaseSessionOptions = entry(100)
 
         self.createSession = entry(7)
@@ -76,6 +102,9 @@ extension ONNXRuntimeAPI {
         self.getOutputType = entry(34)
         self.getInputName = entry(36)
         self.getOutputName = entry(37)
+        self.getInitializerCount = entry(32)
+        self.getInitializerType = entry(35)
+        self.getInitializerName = entry(38)
         self.releaseSession = entry(95)
 
         self.getKind = entry(56)
@@ -85,6 +114,10 @@ extension ONNXRuntimeAPI {
         self.getDimensions = entry(62)
         self.getDimensionNames = entry(63)
         self.hasShape = hasShapeReferences ? entry(390) : nil
+        self.castToSequenceInfo = entry(104)
+        self.getSequenceElement = entry(107)
+        self.castToMapInfo = entry(103)
+        self.getMapValue = entry(106)
         self.releaseType = entry(98)
         self.releaseTensorInfo = entry(99)
 
@@ -106,9 +139,12 @@ extension ONNXRuntimeAPI {
         self.getStringBuffer = entry(252)
         self.getStringsByteCount = entry(53)
         self.getStrings = entry(54)
+        self.getValue = entry(80)
+        self.getValueCount = entry(81)
         self.releaseValue = entry(96)
 
         self.createRunOptions = entry(39)
+        self.addRunEntry = entry(165)
         self.setTerminate = entry(46)
         self.unsetTerminate = entry(47)
         self.releaseRunOptions = entry(97)

@@ -26,6 +26,16 @@ struct ONNXRuntimeAPI: Sendable {
     typealias QueryAt = @convention(c) @Sendable (Handle, Int, Out) -> Status
     typealias GetText = @convention(c) @Sendable (Handle, Handle, CStringOut) -> Status
     typealias GetTextAt = @convention(c) @Sendable (Handle, Int, Handle, CStringOut) -> Status
+    typealias SetText = @convention(c) @Sendable (Handle, CString) -> Status
+    typealias SetEntry = @convention(c) @Sendable (Handle, CString, CString) -> Status
+
+    /// The options of an execution provider and how they are handed over.
+    struct Provider: Sendable {
+        let createOptions: Create
+        let updateOptions: @convention(c) @Sendable (Handle, Names, Names, Int) -> Status
+        let append: @convention(c) @Sendable (Handle, Handle) -> Status
+        let releaseOptions: Release
+    }
 
     // Status.
     let getErrorCode: @convention(c) @Sendable (Handle) -> Int32  // GetErrorCode
@@ -35,6 +45,15 @@ struct ONNXRuntimeAPI: Sendable {
     // What a process has one of.
     let createEnv:  // CreateEnvWithCustomLogger
         @convention(c) @Sendable (Logger, UnsafeMutableRawPointer?, Int32, CString, Out) -> Status
+    let createEnvWithThreads:  // CreateEnvWithCustomLoggerAndGlobalThreadPools
+        @convention(c) @Sendable (
+            Logger, UnsafeMutableRawPointer?, Int32, CString, Handle, Out
+        ) -> Status
+    let createThreadingOptions: Create  // CreateThreadingOptions
+    let setSharedIntraOpThreads: SetNumber  // SetGlobalIntraOpNumThreads
+    let setSharedInterOpThreads: SetNumber  // SetGlobalInterOpNumThreads
+    let setSharedSpinning: SetNumber  // SetGlobalSpinControl
+    let releaseThreadingOptions: Release  // ReleaseThreadingOptions
     let createCPUMemoryInfo:  // CreateCpuMemoryInfo
         @convention(c) @Sendable (Int32, Int32, Out) -> Status
     let getDefaultAllocator: Create  // GetAllocatorWithDefaultOptions
@@ -47,8 +66,19 @@ struct ONNXRuntimeAPI: Sendable {
     let setIntraOpThreads: SetNumber  // SetIntraOpNumThreads
     let setInterOpThreads: SetNumber  // SetInterOpNumThreads
     let setLogLevel: SetNumber  // SetSessionLogSeverityLevel
-    let addConfigEntry:  // AddSessionConfigEntry
-        @convention(c) @Sendable (Handle, CString, CString) -> Status
+    let addConfigEntry: SetEntry  // AddSessionConfigEntry
+    let setOptimization: SetNumber  // SetSessionGraphOptimizationLevel
+    let setOptimizedModelPath: SetText  // SetOptimizedModelFilePath
+    let enableProfiling: SetText  // EnableProfiling
+    let disableArena: Modify  // DisableCpuMemArena
+    let disableMemoryPattern: Modify  // DisableMemPattern
+    let shareThreads: Modify  // DisablePerSessionThreads
+    let registerOperators: SetText  // RegisterCustomOpsLibrary_V2
+    /// Asked for since 1.24, with the other entries that older libraries lack.
+    let setDeterministic:  // SetDeterministicCompute
+        (@convention(c) @Sendable (Handle, Bool) -> Status)?
+    let cuda: Provider  // ...CUDAProviderOptions, SessionOptionsAppendExecutionProvider_CUDA_V2
+    let tensorRT: Provider  // the same of TensorRT
     let releaseSessionOptions: Release  // ReleaseSessionOptions
 
     // Session.
@@ -60,6 +90,9 @@ struct ONNXRuntimeAPI: Sendable {
     let getOutputType: QueryAt  // SessionGetOutputTypeInfo
     let getInputName: GetTextAt  // SessionGetInputName
     let getOutputName: GetTextAt  // SessionGetOutputName
+    let getInitializerCount: GetCount  // SessionGetOverridableInitializerCount
+    let getInitializerType: QueryAt  // SessionGetOverridableInitializerTypeInfo
+    let getInitializerName: GetTextAt  // SessionGetOverridableInitializerName
     let releaseSession: Release  // ReleaseSession
 
     // Types and shapes.
@@ -73,6 +106,10 @@ struct ONNXRuntimeAPI: Sendable {
         @convention(c) @Sendable (Handle, UnsafeMutablePointer<CString?>?, Int) -> Status
     /// Since 1.24; without it an unknown rank looks like a scalar.
     let hasShape: (@convention(c) @Sendable (Handle) -> Bool)?  // TensorTypeAndShape_HasShape
+    let castToSequenceInfo: Query  // CastTypeInfoToSequenceTypeInfo
+    let getSequenceElement: Query  // GetSequenceElementType
+    let castToMapInfo: Query  // CastTypeInfoToMapTypeInfo
+    let getMapValue: Query  // GetMapValueType
     let releaseType: Release  // ReleaseTypeInfo
     let releaseTensorInfo: Release  // ReleaseTensorTypeAndShapeInfo
 
@@ -119,10 +156,14 @@ struct ONNXRuntimeAPI: Sendable {
         @convention(c) @Sendable (
             Handle, UnsafeMutableRawPointer, Int, UnsafeMutablePointer<Int>, Int
         ) -> Status
+    let getValue:  // GetValue
+        @convention(c) @Sendable (Handle, Int32, Handle, Out) -> Status
+    let getValueCount: GetCount  // GetValueCount
     let releaseValue: Release  // ReleaseValue
 
     // Running.
     let createRunOptions: Create  // CreateRunOptions
+    let addRunEntry: SetEntry  // AddRunConfigEntry
     let setTerminate: Modify  // RunOptionsSetTerminate
     let unsetTerminate: Modify  // RunOptionsUnsetTerminate
     let releaseRunOptions: Release  // ReleaseRunOptions

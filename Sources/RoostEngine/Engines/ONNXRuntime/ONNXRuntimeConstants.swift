@@ -24,8 +24,22 @@ enum ORTMemoryType {
     static let `default`: Int32 = 0
 }
 
+/// `GraphOptimizationLevel`.
+enum ORTOptimization {
+    /// `ORT_DISABLE_ALL`.
+    static let none: Int32 = 0
+    /// `ORT_ENABLE_BASIC`.
+    static let basic: Int32 = 1
+    /// `ORT_ENABLE_EXTENDED`.
+    static let extended: Int32 = 2
+    /// `ORT_ENABLE_ALL`.
+    static let all: Int32 = 99
+}
+
 /// `ExecutionMode`.
 enum ORTExecutionMode {
+    /// `ORT_PARALLEL`.
+    static let parallel: Int32 = 1
     /// `ORT_SEQUENTIAL`.
     static let sequential: Int32 = 0
 }
@@ -34,6 +48,10 @@ enum ORTExecutionMode {
 enum ORTKind {
     /// `ONNX_TYPE_TENSOR`.
     static let tensor: Int32 = 1
+    /// `ONNX_TYPE_SEQUENCE`.
+    static let sequence: Int32 = 2
+    /// `ONNX_TYPE_MAP`.
+    static let map: Int32 = 3
 
     /// The kind in words.
     static func name(_ kind: Int32) -> String {

@@ -7,28 +7,38 @@ final class ONNXRuntimeLane: Lane {
     private let stop: @Sendable () -> Void
     /// The values of the inputs while a run lasts.
     private let inputValues: UnsafeMutableBufferPointer<OpaquePointer?>
+    /// The names of the inputs that a run was given, if some may be left out.
+    private let givenNames: UnsafeMutableBufferPointer<UnsafePointer<CChar>?>
     /// The values that a run has made, until a tensor takes them over.
     private let outputValues: UnsafeMutableBufferPointer<OpaquePointer?>
+    /// The outputs that a run is to write into memory of ours, by the places of their values.
+    private var ownOutputs: [Tensor?] = []
     /// The names of the wanted outputs, if not all are wanted.
     private let wantedNames: UnsafeMutableBufferPointer<UnsafePointer<CChar>?>
     /// Where inputs go that do not lie where their elements may lie.
     private var scratch = LaneScratch()
 
     init(session: ONNXRuntimeSession) throws(EngineError) {
-        let options = try ONNXRuntimeRunOptions(api: session.library.api)
+        let options = try ONNXRuntimeRunOptions(
+            api: session.library.api,
+            shrinksArena: session.shrinksArena
+        )
         self.session = session
         self.options = options
         self.stop = { options.terminate() }
         self.inputValues = .allocate(capacity: session.signature.inputs.count)
         self.outputValues = .allocate(capacity: session.signature.outputs.count)
         self.wantedNames = .allocate(capacity: session.signature.outputs.count)
+        self.givenNames = .allocate(capacity: session.signature.inputs.count)
         self.inputValues.initialize(repeating: nil)
+        self.givenNames.initialize(repeating: nil)
         self.outputValues.initialize(repeating: nil)
         self.wantedNames.initialize(repeating: nil)
     }
 
     deinit {
         self.inputValues.deallocate()
+        self.givenNames.deallocate()
         self.outputValues.deallocate()
         self.wantedNames.deallocate()
     }
@@ -45,44 +55,81 @@ final class ONNXRuntimeLane: Lane {
         defer {
             self.release(self.inputValues)
             self.release(self.outputValues)
+            if !self.ownOutputs.isEmpty { self.ownOutputs.removeAll(keepingCapacity: true) }
         }
         // The values of the inputs are over the tensors' memory, which ends with the tensors.
         return try withExtendedLifetime(inputs) { () throws(EngineError) -> [Tensor] in
-            try self.makeInputValues(inputs)
-            let count = try self.execute(outputs, cancellation)
+            let given = try self.makeInputValues(inputs)
+            let count = try self.execute(given, outputs, cancellation)
             var tensors: [Tensor] = []
             tensors.reserveCapacity(count)
             for index in 0..<count {
-                // The tensor's owner takes the value over.
+                if !self.ownOutputs.isEmpty, let own = self.ownOutputs[index] {
+                    tensors.append(own)
+                    continue
+                }
                 let value = self.outputValues[index]!
-                self.outputValues[index] = nil
-                let owner = ONNXRuntimeValue(owning: value, session: self.session)
-                tensors.append(
-                    try self.session.tensor(of: owner) { address in
-                        self.scratch.contains(address)
-                            || inputs.contains { $0.contains(address) }
-                    }
-                )
+                guard !self.session.outputIsMaps[outputs.isEmpty ? index : outputs[index]] else {
+                    tensors.append(try self.session.columns(of: value))
+                    continue
+                }
+                let (tensor, ownsValue) = try self.session.tensor(of: value) { address in
+                    self.scratch.contains(address) || inputs.contains { $0.contains(address) }
+                }
+                if ownsValue { self.outputValues[index] = nil }
+                tensors.append(tensor)
             }
             return tensors
         }
     }
 
-    private func makeInputValues(_ inputs: [Tensor]) throws(EngineError) {
+    /// Makes the values of the inputs that are there; returns their number.
+    private func makeInputValues(_ inputs: [Tensor]) throws(EngineError) -> Int {
         self.scratch.reset(for: inputs)
+        var given = 0
         for index in inputs.indices {
             let tensor = inputs[index]
-            self.inputValues[index] =
+            if self.session.hasOptionalInputs {
+                if tensor.isOmitted { continue }
+                self.givenNames[given] = self.session.inputNames.base[index]
+            }
+            self.inputValues[given] =
                 if tensor.datatype == .bytes {
                     try self.session.stringValue(of: tensor)
                 } else {
                     try self.session.value(of: tensor, at: self.scratch.address(of: tensor))
                 }
+            given += 1
+        }
+        return given
+    }
+
+    /// Makes values over memory of ours for the wanted outputs whose shapes are known.
+    private func makeRoom(for outputs: [Int], _ count: Int) throws(EngineError) {
+        for place in 0..<count {
+            let output = outputs.isEmpty ? place : outputs[place]
+            let signature = self.session.signature.outputs[output]
+            guard let byteCount = self.session.ownOutputBytes[output],
+                let shape = signature.fixedShape
+            else {
+                self.ownOutputs.append(nil)
+                continue
+            }
+            let tensor = Tensor(
+                datatype: signature.datatype,
+                shape: shape,
+                storage: TensorStorage(byteCount: byteCount),
+                byteCount: byteCount
+            )
+            // The run writes there, and nobody else has the memory until it is over.
+            self.outputValues[place] = try self.session.value(of: tensor, at: tensor.storage.base)
+            self.ownOutputs.append(tensor)
         }
     }
 
     /// Runs the model; returns the number of values that it has made.
     private func execute(
+        _ given: Int,
         _ outputs: [Int],
         _ cancellation: RunCancellation?
     ) throws(EngineError) -> Int {
@@ -95,13 +142,15 @@ final class ONNXRuntimeLane: Lane {
             names = UnsafePointer(self.wantedNames.baseAddress!)
             count = outputs.count
         }
+        if !self.session.ownOutputBytes.isEmpty { try self.makeRoom(for: outputs, count) }
         if let cancellation, !cancellation.begin(stop: self.stop) { throw self.cancelled() }
         let status = api.run(
             self.session.handle,
             self.options.handle,
-            self.session.inputNames.base,
+            self.session.hasOptionalInputs
+                ? UnsafePointer(self.givenNames.baseAddress!) : self.session.inputNames.base,
             UnsafePointer(self.inputValues.baseAddress!),
-            self.inputValues.count,
+            given,
             names,
             count,
             self.outputValues.baseAddress!

@@ -22,18 +22,34 @@ final class ONNXRuntimeLibrary: @unchecked Sendable {
     let version: String
     let api: ONNXRuntimeAPI
     let environment: OpaquePointer
+    /// How many threads all sessions share; `nil`: each has its own.
+    let sharedThreads: Int?
     /// The CPU's memory, for tensors over memory of ours.
     let memoryInfo: OpaquePointer
     /// For what ONNX Runtime allocates on our behalf: names, metadata, string tensors.
     let allocator: OpaquePointer
 
     /// The library in the first place that has one.
-    static func find(_ search: ONNXRuntimeSearch) throws(EngineError) -> ONNXRuntimeLibrary {
+    ///
+    /// - Parameter sharedThreads: how many threads all its sessions are to share. It is settled when
+    ///   the library is first loaded.
+    static func find(
+        _ search: ONNXRuntimeSearch,
+        sharedThreads: Int? = nil
+    ) throws(EngineError) -> ONNXRuntimeLibrary {
         let places = search.places
         for place in places {
             guard let path = ONNXRuntimeSearch.library(at: place) else { continue }
             let isFile = path.contains("/")
-            if let library = try Self.open(path, isFile: isFile) { return library }
+            if let library = try Self.open(path, isFile: isFile, sharedThreads) {
+                guard sharedThreads == nil || sharedThreads == library.sharedThreads else {
+                    throw .onnxRuntime(
+                        .engineUnsupported,
+                        "ONNX Runtime was loaded without the \(sharedThreads ?? 0) shared threads"
+                    )
+                }
+                return library
+            }
         }
         throw .onnxRuntime(
             .engineMissing,
@@ -46,7 +62,8 @@ final class ONNXRuntimeLibrary: @unchecked Sendable {
     /// is there and cannot be loaded is an error.
     private static func open(
         _ path: String,
-        isFile: Bool
+        isFile: Bool,
+        _ sharedThreads: Int?
     ) throws(EngineError) -> ONNXRuntimeLibrary? {
         try Self.loaded.withLock { (loaded) throws(EngineError) -> ONNXRuntimeLibrary? in
             if let library = loaded[path] { return library }
@@ -57,13 +74,21 @@ final class ONNXRuntimeLibrary: @unchecked Sendable {
                 let reason = dlerror().map { String(cString: $0) } ?? "no reason given"
                 throw Self.unsupported(path, reason)
             }
-            let library = try ONNXRuntimeLibrary(path: path, handle: handle)
+            let library = try ONNXRuntimeLibrary(
+                path: path,
+                handle: handle,
+                sharedThreads: sharedThreads
+            )
             loaded[path] = library
             return library
         }
     }
 
-    private init(path: String, handle: UnsafeMutableRawPointer) throws(EngineError) {
+    private init(
+        path: String,
+        handle: UnsafeMutableRawPointer,
+        sharedThreads: Int?
+    ) throws(EngineError) {
         guard let base = ONNXRuntimeAPI.Base(library: handle) else {
             throw Self.unsupported(path, "it has no OrtGetApiBase")
         }
@@ -79,16 +104,9 @@ final class ONNXRuntimeLibrary: @unchecked Sendable {
         self.version = version
         self.api = api
 
-        var environment: OpaquePointer?
+        let environment = try Self.environment(api, sharedThreads)
         var memoryInfo: OpaquePointer?
         var allocator: OpaquePointer?
-        // What ONNX Runtime has to say comes back as a status too; without a logger of ours it
-        // would also go to stderr, a line for every failed run.
-        try api.check(
-            api.createEnv({ _, _, _, _, _, _ in }, nil, ORTLogLevel.fatal, "roost", &environment),
-            .engineUnsupported,
-            "ONNX Runtime cannot start"
-        )
         try api.check(
             api.createCPUMemoryInfo(ORTAllocatorType.device, ORTMemoryType.default, &memoryInfo),
             .engineUnsupported,
@@ -99,9 +117,46 @@ final class ONNXRuntimeLibrary: @unchecked Sendable {
             .engineUnsupported,
             "ONNX Runtime cannot start"
         )
-        self.environment = environment!
+        self.environment = environment
+        self.sharedThreads = sharedThreads
         self.memoryInfo = memoryInfo!
         self.allocator = allocator!
+    }
+
+    /// The environment, of which a process has one.
+    private static func environment(
+        _ api: ONNXRuntimeAPI,
+        _ sharedThreads: Int?
+    ) throws(EngineError) -> OpaquePointer {
+        func check(_ status: OpaquePointer?) throws(EngineError) {
+            try api.check(status, .engineUnsupported, "ONNX Runtime cannot start")
+        }
+        // What ONNX Runtime has to say comes back as a status too; without a logger of ours it
+        // would also go to stderr, a line for every failed run.
+        let logger: ONNXRuntimeAPI.Logger = { _, _, _, _, _, _ in }
+        var environment: OpaquePointer?
+        guard let sharedThreads else {
+            try check(api.createEnv(logger, nil, ORTLogLevel.fatal, "roost", &environment))
+            return environment!
+        }
+        var threading: OpaquePointer?
+        try check(api.createThreadingOptions(&threading))
+        defer { api.releaseThreadingOptions(threading) }
+        try check(api.setSharedIntraOpThreads(threading!, Int32(clamping: sharedThreads)))
+        try check(api.setSharedInterOpThreads(threading!, 1))
+        // Threads that wait for work by spinning would take the cores from the lanes.
+        try check(api.setSharedSpinning(threading!, 0))
+        try check(
+            api.createEnvWithThreads(
+                logger,
+                nil,
+                ORTLogLevel.fatal,
+                "roost",
+                threading!,
+                &environment
+            )
+        )
+        return environment!
     }
 
     private static func unsupported(_ path: String, _ reason: String) -> EngineError {

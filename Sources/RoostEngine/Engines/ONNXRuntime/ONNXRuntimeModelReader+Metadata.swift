@@ -8,8 +8,9 @@ extension ONNXRuntimeModelReader {
     static let metadataBytesMax = WireLimits.metadataValueBytesMax
 
     /// What the model's file says of itself: the standard properties that are not empty, named
-    /// `onnx.`, then the model's own entries in order of their keys.
-    func metadata() throws(EngineError) -> [(key: String, value: String)] {
+    /// `onnx.`, then the model's own entries in order of their keys, and then what was found out.
+    func metadata(_ signature: ModelSignature) throws(EngineError) -> [(key: String, value: String)]
+    {
         let api = self.api
         var handle: OpaquePointer?
         try self.check(api.getMetadata(self.session, &handle))
@@ -30,7 +31,25 @@ extension ONNXRuntimeModelReader {
         try self.check(api.getModelVersion(handle!, &version))
         // The largest number stands for none.
         if version != 0, version != .max { entries.append(("onnx.version", String(version))) }
-        return entries + (try self.ownEntries(handle!))
+        entries += try self.ownEntries(handle!)
+        let optional = signature.inputs.filter(\.isOptional).map(\.name)
+        if !optional.isEmpty {
+            self.add("onnx.optional-inputs", optional.joined(separator: ","), to: &entries)
+        }
+        if let classes { self.add("labels", classes.joined(separator: "\n"), to: &entries) }
+        return entries
+    }
+
+    /// Adds what the model's own entries do not have, if it is not too long.
+    private func add(
+        _ key: String,
+        _ value: String,
+        to entries: inout [(key: String, value: String)]
+    ) {
+        guard value.utf8.count <= Self.metadataBytesMax,
+            !entries.contains(where: { $0.key == key })
+        else { return }
+        entries.append((key, value))
     }
 
     private func ownEntries(

@@ -6,15 +6,19 @@ final class ONNXRuntimeRunOptions: @unchecked Sendable {
     let handle: OpaquePointer
     private let api: ONNXRuntimeAPI
 
-    init(api: ONNXRuntimeAPI) throws(EngineError) {
+    /// - Parameter shrinksArena: whether memory that the run did not need is given back after it.
+    init(api: ONNXRuntimeAPI, shrinksArena: Bool) throws(EngineError) {
+        let context = "ONNX Runtime cannot make a lane"
         var handle: OpaquePointer?
-        try api.check(
-            api.createRunOptions(&handle),
-            .executionFailed,
-            "ONNX Runtime cannot make a lane"
-        )
+        try api.check(api.createRunOptions(&handle), .executionFailed, context)
         self.handle = handle!
         self.api = api
+        guard shrinksArena else { return }
+        try api.check(
+            api.addRunEntry(self.handle, "memory.enable_memory_arena_shrinkage", "cpu:0"),
+            .executionFailed,
+            context
+        )
     }
 
     deinit {

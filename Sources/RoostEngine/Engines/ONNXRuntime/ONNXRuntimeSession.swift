@@ -12,17 +12,59 @@ final class ONNXRuntimeSession: Session, @unchecked Sendable {
     let handle: OpaquePointer
     let inputNames: CStringArray
     let outputNames: CStringArray
+    /// Whether inputs may be left out.
+    let hasOptionalInputs: Bool
+    /// Of each output: whether it is a list with a map from class to probability for each row.
+    let outputIsMaps: [Bool]
+    /// Of each output: how many bytes it has, if it is written into memory of ours; `nil` if not.
+    /// Empty: none is.
+    let ownOutputBytes: [Int?]
+    /// Whether a run gives back what it did not need of the memory that is kept for runs.
+    let shrinksArena: Bool
 
     init(
         source: ModelSource,
         options: SessionOptions,
         library: ONNXRuntimeLibrary
     ) throws(EngineError) {
-        let handle = try Self.create(source: source, options: options, library: library)
+        let status = FileStatus(path: source.file)
+        guard status.isRegularFile else {
+            throw .onnxRuntime(
+                .modelMissing,
+                "model '\(source)' has no file \(source.file) that can be read\(status.reason)"
+            )
+        }
+        let own = try ONNXRuntimeOptions(options, for: source)
+        let scan = ONNXModelScan(path: source.file)
+        let fault =
+            scan.fault
+            ?? ExternalData.fault(of: scan.externalFiles, directory: source.directory)
+        if let fault {
+            throw .onnxRuntime(
+                .modelInvalid,
+                "model '\(source)' cannot be loaded from \(source.file): \(fault)"
+            )
+        }
+        let handle = try Self.create(source: source, options: options, own: own, library: library)
         do throws(EngineError) {
-            let reader = ONNXRuntimeModelReader(session: handle, source: source, library: library)
-            self.signature = try reader.signature()
-            self.metadata = try reader.metadata()
+            let reader = ONNXRuntimeModelReader(
+                session: handle,
+                source: source,
+                library: library,
+                classes: scan.classes
+            )
+            let signature = try reader.signature(optionalInputs: own.optionalInputs)
+            self.signature = signature.tensors
+            self.hasOptionalInputs = signature.tensors.inputs.contains(where: \.isOptional)
+            self.outputIsMaps = signature.outputIsMaps
+            self.ownOutputBytes =
+                own.ownsOutputs
+                ? zip(signature.tensors.outputs, signature.outputIsMaps).map { output, isMaps in
+                    // An input that is handed through is not written anywhere.
+                    let isInput = signature.tensors.inputs.contains { $0.name == output.name }
+                    return isMaps || isInput ? nil : output.fixedByteCount
+                } : []
+            self.metadata = try reader.metadata(signature.tensors)
         } catch {
             library.api.releaseSession(handle)
             throw error
@@ -30,6 +72,7 @@ final class ONNXRuntimeSession: Session, @unchecked Sendable {
         self.source = source
         self.library = library
         self.handle = handle
+        self.shrinksArena = own.arena == .shrink
         self.inputNames = CStringArray(self.signature.inputs.map(\.name))
         self.outputNames = CStringArray(self.signature.outputs.map(\.name))
     }
@@ -45,61 +88,63 @@ final class ONNXRuntimeSession: Session, @unchecked Sendable {
     private static func create(
         source: ModelSource,
         options: SessionOptions,
+        own: ONNXRuntimeOptions,
         library: ONNXRuntimeLibrary
     ) throws(EngineError) -> OpaquePointer {
-        let api = library.api
-        let status = FileStatus(path: source.file)
-        guard status.isRegularFile else {
+        let configuration = ONNXRuntimeConfiguration(
+            source: source,
+            options: options,
+            own: own,
+            library: library
+        )
+        guard let directory = own.optimizedModels else {
+            return try configuration.session(of: source.file)
+        }
+        let cache = OptimizedModelCache(
+            directory: directory,
+            source: source,
+            options: own,
+            version: library.version
+        )
+        if let file = cache.file {
+            // One that cannot be used is made anew.
+            if let session = try? configuration.session(of: file, isOptimized: true) {
+                return session
+            }
+            cache.remove()
+        }
+        guard let draft = cache.draft() else {
             throw .onnxRuntime(
-                .modelMissing,
-                "model '\(source)' has no file \(source.file) that can be read\(status.reason)"
+                .modelInvalid,
+                "model '\(source)': engine-options: optimized-model-cache cannot write to "
+                    + directory
             )
         }
-        let context = "model '\(source)' cannot be loaded from \(source.file)"
-        var configuration: OpaquePointer?
-        try api.check(api.createSessionOptions(&configuration), .modelInvalid, context)
-        defer { api.releaseSessionOptions(configuration) }
-        try Self.configure(configuration!, options, api, context)
-        var session: OpaquePointer?
-        if let status = api.createSession(
-            library.environment,
-            source.file,
-            configuration!,
-            &session
-        ) {
-            // ONNX Runtime names the file as well; once is enough.
-            let known = "Load model from \(source.file) failed:"
-            throw api.error(status, .modelInvalid, context, without: known)
+        do throws(EngineError) {
+            let session = try configuration.session(of: source.file, keepingIn: draft)
+            cache.keep(draft)
+            return session
+        } catch {
+            cache.discard(draft)
+            throw error
         }
-        return session!
+    }
+}
+
+extension TensorSignature {
+    /// The shape, if no dimension is open.
+    var fixedShape: Shape? {
+        var shape = Shape()
+        for case .fixed(let size) in self.dimensions { shape.append(size) }
+        return shape.rank == self.dimensions.count ? shape : nil
     }
 
-    private static func configure(
-        _ configuration: OpaquePointer,
-        _ options: SessionOptions,
-        _ api: ONNXRuntimeAPI,
-        _ context: String
-    ) throws(EngineError) {
-        let threads = Int32(clamping: options.intraOpThreads)
-        var statuses = [
-            api.setIntraOpThreads(configuration, threads),
-            // One step after the other: lanes run at the same time, not the steps of one run.
-            api.setExecutionMode(configuration, ORTExecutionMode.sequential),
-            api.setInterOpThreads(configuration, 1),
-            // Threads that wait for work by spinning would take the cores from the other lanes.
-            api.addConfigEntry(configuration, "session.intra_op.allow_spinning", "0"),
-            api.addConfigEntry(configuration, "session.inter_op.allow_spinning", "0"),
-            api.setLogLevel(configuration, ORTLogLevel.fatal),
-        ]
-        for (key, value) in options.engineOptions {
-            statuses.append(api.addConfigEntry(configuration, key, value))
+    /// What a tensor takes whose size is known before the model has run; `nil` if it is not, or none.
+    fileprivate var fixedByteCount: Int? {
+        guard let count = self.fixedShape?.elementCount, let width = self.datatype.byteWidth else {
+            return nil
         }
-        var first: EngineError?
-        for case let status? in statuses {
-            // Each status has to be released, also those after the first.
-            let error = api.error(status, .modelInvalid, context)
-            first = first ?? error
-        }
-        if let first { throw first }
+        let (bytes, overflow) = count.multipliedReportingOverflow(by: width)
+        return overflow || bytes == 0 || bytes > WireLimits.payloadBytesMax ? nil : bytes
     }
 }
