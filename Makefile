@@ -36,8 +36,9 @@ help: ## say what there is
 setup: ## install the system packages that Roost is built with
 	@.ci/setup
 
-engines: setup ## install ONNX Runtime into .engines
+engines: setup ## install ONNX Runtime and, where it exists, OpenVINO into .engines
 	@worker/engines/install-onnxruntime --quiet
+	@[ "$$(uname -m)" != x86_64 ] || worker/engines/install-openvino --quiet
 
 build: setup $(programs) ## build the three programs for release, in .build/release
 	@echo "built: $(programs)"
