@@ -79,6 +79,8 @@ let package = Package(
     targets: [
         // System libraries. No pkgConfig: libzmq.pc makes SwiftPM warn on every build.
         .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
+        // Structs only: the library is opened at run time.
+        .systemLibrary(name: "COpenVINO"),
         .systemLibrary(name: "CCZMQ", providers: [.apt(["libczmq-dev"])]),
         .systemLibrary(name: "CSPNG", providers: [.apt(["libspng-dev"])]),
         .systemLibrary(name: "CTurboJPEG", providers: [.apt(["libturbojpeg0-dev"])]),
@@ -86,7 +88,11 @@ let package = Package(
         // Libraries that more than one role is made of.
         network,
         .target(name: "RoostWire", swiftSettings: settings + coverage),
-        .target(name: "RoostEngine", dependencies: ["RoostWire"], swiftSettings: settings),
+        .target(
+            name: "RoostEngine",
+            dependencies: ["COpenVINO", "RoostWire"],
+            swiftSettings: settings
+        ),
         .target(
             name: "RoostImage",
             dependencies: ["CSPNG", "CTurboJPEG", "RoostWire"],

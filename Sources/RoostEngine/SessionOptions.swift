@@ -7,6 +7,8 @@ package struct SessionOptions: Sendable, Hashable {
     /// lanes of a session share these threads. The product of lanes and threads should not be
     /// larger than the number of cores.
     package var intraOpThreads: Int
+    /// How many lanes will run at once, which an engine may make ready for; `nil`: not known.
+    package var lanes: Int?
     /// Settings that the engine is given as they are; ONNX Runtime calls them session configuration
     /// entries and passes over those that it does not know.
     package var engineOptions: [String: String] = [:]
