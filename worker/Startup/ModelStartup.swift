@@ -37,19 +37,20 @@ package struct ModelStartup: Sendable {
         try self.checkDirectory()
         let listing = self.repository.scan()
         guard !listing.sources.isEmpty else { throw self.nothing(listing.problems) }
-        let engine: ONNXRuntime
-        do throws(EngineError) {
-            engine = try ONNXRuntime(libraryPath: self.enginePath)
-        } catch {
-            throw CommandError(.configuration, error.message)
-        }
-        self.logger.debug(
-            "engine loaded",
-            metadata: [
-                "engine": "\(engine.name) \(engine.version)", "path": "\(engine.libraryPath)",
-            ]
+        let (path, logger) = (self.enginePath, self.logger)
+        let engines = Engines(
+            onnxRuntime: { () throws(EngineError) in
+                let engine = try ONNXRuntime(libraryPath: path)
+                Self.log(engine, engine.libraryPath, to: logger)
+                return engine
+            },
+            openVINO: { () throws(EngineError) in
+                let engine = try OpenVINO()
+                Self.log(engine, engine.libraryPath, to: logger)
+                return engine
+            }
         )
-        var loader = ModelLoader(engine: engine, options: self.options)
+        var loader = ModelLoader(engines: engines, options: self.options)
         loader.cpus = try self.worker.placement(environment: self.environment)
         var supply = ModelSupply(repository: self.repository, loader: loader)
         try self.worker.follow(&supply, environment: self.environment)
@@ -64,13 +65,20 @@ package struct ModelStartup: Sendable {
         return (supply, stock)
     }
 
+    private static func log(_ engine: any Engine, _ path: String, to logger: Logger) {
+        logger.debug(
+            "engine loaded",
+            metadata: ["engine": "\(engine.name) \(engine.version)", "path": "\(path)"]
+        )
+    }
+
     private func checkDirectory() throws(CommandError) {
         guard let stream = opendir(self.directory) else {
             throw CommandError(
                 .noInput,
                 "model repository '\(self.directory)' cannot be read: "
                     + "\(String(cString: strerror(errno))); name a directory that holds "
-                    + "NAME/VERSION/model.onnx"
+                    + "NAME/VERSION/\(ModelFormat.onnx.fileName)"
             )
         }
         closedir(stream)

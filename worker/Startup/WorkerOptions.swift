@@ -7,7 +7,7 @@ package import RoostWorker
 
 /// The flags of everything that runs a worker.
 package struct WorkerOptions: ParsableArguments, Sendable {
-    @Argument(help: "The directory of models: NAME/VERSION/model.onnx.", completion: .directory)
+    @Argument(help: "The directory of models: NAME/VERSION/model.onnx (or model.xml, saved_model.pb, model.tflite).", completion: .directory)
     package var models: String
 
     @Option(
@@ -287,6 +287,8 @@ package struct WorkerOptions: ParsableArguments, Sendable {
                 "intra-op-threads is \(threads), but must be 1 to 1024"
             )
         }
-        return SessionOptions(intraOpThreads: threads)
+        var options = SessionOptions(intraOpThreads: threads)
+        options.lanes = try environment.value("executors", flag: self.executors)
+        return options
     }
 }
