@@ -104,6 +104,14 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // The script that fetches engines, inside the program.
+        .target(
+            name: "EngineInstaller",
+            path: "worker/engines",
+            resources: [.embedInCode("install")],
+            swiftSettings: settings
+        ),
+
         // The three roles.
         .target(
             name: "RoostBroker",
@@ -164,8 +172,8 @@ let package = Package(
         .executableTarget(
             name: "roost",
             dependencies: [
-                "RoostBroker", "RoostBrokerStartup", "RoostClient", "RoostEngine", "RoostImage",
-                "RoostOps", "RoostWire", "RoostWorker", "RoostWorkerStartup", "ZeroMQ",
+                "EngineInstaller", "RoostBroker", "RoostBrokerStartup", "RoostClient", "RoostEngine",
+                "RoostImage", "RoostOps", "RoostWire", "RoostWorker", "RoostWorkerStartup", "ZeroMQ",
                 argumentParser, logging,
             ],
             path: "client/Command",
