@@ -7,7 +7,11 @@ package import RoostWorker
 
 /// The flags of everything that runs a worker.
 package struct WorkerOptions: ParsableArguments, Sendable {
-    @Argument(help: "The directory of models: NAME/VERSION/model.onnx (or model.xml, saved_model.pb, model.tflite).", completion: .directory)
+    @Argument(
+        help:
+            "The directory of models: NAME/VERSION/model.onnx (or model.xml, saved_model.pb, model.tflite).",
+        completion: .directory
+    )
     package var models: String
 
     @Option(

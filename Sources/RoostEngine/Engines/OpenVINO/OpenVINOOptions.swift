@@ -31,11 +31,10 @@ struct OpenVINOOptions {
         self.set("INFERENCE_NUM_THREADS", "\(min(lanes * threads, max(cores, threads)))")
         // Several models share the cores: none may claim some of them for itself.
         self.set("ENABLE_CPU_PINNING", "NO")
-        // What a machine with AMX would choose by itself is bf16, which is another result.
-        self.set(
-            "INFERENCE_PRECISION_HINT",
-            try Self.precision(chosen.removeValue(forKey: "precision"))
-        )
+        // Left to itself OpenVINO takes bf16 on a machine that is fast at it: other results.
+        if let precision = try Self.precision(chosen.removeValue(forKey: "precision")) {
+            self.set("INFERENCE_PRECISION_HINT", precision)
+        }
         let streams = try Self.streams(chosen.removeValue(forKey: "streams"))
         switch chosen.removeValue(forKey: "performance") {
         case nil: self.set("NUM_STREAMS", "\(streams ?? lanes)")
@@ -72,9 +71,9 @@ struct OpenVINOOptions {
         self.properties.append((key, value))
     }
 
-    private static func precision(_ text: String?) throws(Problem) -> String {
+    private static func precision(_ text: String?) throws(Problem) -> String? {
         switch text ?? "f32" {
-        case "auto": return "dynamic"
+        case "auto": return nil
         case "f32", "bf16", "f16": return text ?? "f32"
         case let other: throw Problem("precision is '\(other)', but must be auto, f32, bf16 or f16")
         }

@@ -36,7 +36,8 @@ final class OpenVINOSession: Session, @unchecked Sendable {
         self.handle = handle
         let chosen = Self.chosen(handle, library)
         self.precision = chosen.precision
-        self.metadata = chosen.metadata
+        let own = source.format == .onnx ? ONNXProperties(path: source.file).entries : []
+        self.metadata = chosen.metadata + own
     }
 
     deinit {
