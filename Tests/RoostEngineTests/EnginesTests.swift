@@ -26,7 +26,10 @@ import Testing
     private let log = Log()
 
     /// Engines of which some are missing or broken.
-    private func engines(_ faults: [String: EngineError.Code] = [:]) -> Engines {
+    private func engines(
+        _ faults: [String: EngineError.Code] = [:],
+        isONNXRuntimeChosen: Bool = false
+    ) -> Engines {
         let log = self.log
         func maker(_ name: String) -> Engines.Maker {
             { () throws(EngineError) in
@@ -35,7 +38,11 @@ import Testing
                 return NamedEngine(name: name)
             }
         }
-        return Engines(onnxRuntime: maker("onnxruntime"), openVINO: maker("openvino"))
+        return Engines(
+            isONNXRuntimeChosen: isONNXRuntimeChosen,
+            onnxRuntime: maker("onnxruntime"),
+            openVINO: maker("openvino")
+        )
     }
 
     @Test(
@@ -69,6 +76,11 @@ import Testing
             _ = try self.engines(["onnxruntime": .engineUnsupported]).engine(for: source)
         }
         #expect(error.code == .engineUnsupported)
+        error = try #require(throws: EngineError.self) {
+            _ = try self.engines(["onnxruntime": .engineMissing], isONNXRuntimeChosen: true)
+                .engine(for: source)
+        }
+        #expect(error.message == "no onnxruntime")
         let none = self.engines(["onnxruntime": .engineMissing, "openvino": .engineMissing])
         error = try #require(throws: EngineError.self) { _ = try none.engine(for: source) }
         #expect(error.message == "no onnxruntime")

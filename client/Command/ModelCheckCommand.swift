@@ -56,9 +56,7 @@ struct ModelCheckCommand: ParsableCommand {
             let status = await OffPool.run {
                 Result { () throws(CommandError) -> ExitStatus in
                     let location = try ModelLocation(path: path)
-                    let engines = Engines(onnxRuntime: { () throws(EngineError) in
-                        try ONNXRuntime(libraryPath: enginePath)
-                    })
+                    let engines = Engines(onnxRuntimePath: enginePath)
                     let check = ModelCheck(engines: engines, location: location, tuneTime: tuneTime)
                     let report = try check.run()
                     Output.standard.line(json ? report.json.description : report.text)

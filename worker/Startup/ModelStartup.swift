@@ -37,19 +37,13 @@ package struct ModelStartup: Sendable {
         try self.checkDirectory()
         let listing = self.repository.scan()
         guard !listing.sources.isEmpty else { throw self.nothing(listing.problems) }
-        let (path, logger) = (self.enginePath, self.logger)
-        let engines = Engines(
-            onnxRuntime: { () throws(EngineError) in
-                let engine = try ONNXRuntime(libraryPath: path)
-                Self.log(engine, engine.libraryPath, to: logger)
-                return engine
-            },
-            openVINO: { () throws(EngineError) in
-                let engine = try OpenVINO()
-                Self.log(engine, engine.libraryPath, to: logger)
-                return engine
-            }
-        )
+        let logger = self.logger
+        let engines = Engines(onnxRuntimePath: self.enginePath) { engine, path in
+            logger.debug(
+                "engine loaded",
+                metadata: ["engine": "\(engine.name) \(engine.version)", "path": "\(path)"]
+            )
+        }
         var loader = ModelLoader(engines: engines, options: self.options)
         loader.cpus = try self.worker.placement(environment: self.environment)
         var supply = ModelSupply(repository: self.repository, loader: loader)
@@ -63,13 +57,6 @@ package struct ModelStartup: Sendable {
         guard !stock.table.records.isEmpty else { throw self.nothing(stock.problems) }
         self.warn(of: stock.problems)
         return (supply, stock)
-    }
-
-    private static func log(_ engine: any Engine, _ path: String, to logger: Logger) {
-        logger.debug(
-            "engine loaded",
-            metadata: ["engine": "\(engine.name) \(engine.version)", "path": "\(path)"]
-        )
     }
 
     private func checkDirectory() throws(CommandError) {

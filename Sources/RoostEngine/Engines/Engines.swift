@@ -13,14 +13,41 @@ package final class Engines: Sendable {
     /// The names of all engines.
     package static let names = [ONNXRuntime.name, OpenVINO.name]
 
+    /// Whether an ONNX Runtime was chosen by its path: then no other engine takes its place.
+    private let isONNXRuntimeChosen: Bool
     private let onnxRuntime: Maker
     private let openVINO: Maker
     private let made = Mutex<[String: any Engine]>([:])
 
-    package init(
-        onnxRuntime: @escaping Maker = { () throws(EngineError) in try ONNXRuntime() },
-        openVINO: @escaping Maker = { () throws(EngineError) in try OpenVINO() }
+    /// - Parameters:
+    ///   - onnxRuntimePath: ONNX Runtime's library or its directory; see ``ONNXRuntime``.
+    ///   - loaded: is told of each engine when its library has been loaded, and of its path.
+    package convenience init(
+        onnxRuntimePath: String? = nil,
+        loaded: @escaping @Sendable (any Engine, _ path: String) -> Void = { _, _ in }
     ) {
+        self.init(
+            isONNXRuntimeChosen: onnxRuntimePath != nil
+                || ONNXRuntimeSearch().environmentPath != nil,
+            onnxRuntime: { () throws(EngineError) in
+                let engine = try ONNXRuntime(libraryPath: onnxRuntimePath)
+                loaded(engine, engine.libraryPath)
+                return engine
+            },
+            openVINO: { () throws(EngineError) in
+                let engine = try OpenVINO()
+                loaded(engine, engine.libraryPath)
+                return engine
+            }
+        )
+    }
+
+    init(
+        isONNXRuntimeChosen: Bool,
+        onnxRuntime: @escaping Maker,
+        openVINO: @escaping Maker
+    ) {
+        self.isONNXRuntimeChosen = isONNXRuntimeChosen
         self.onnxRuntime = onnxRuntime
         self.openVINO = openVINO
     }
@@ -61,7 +88,8 @@ package final class Engines: Sendable {
                 return try self.engine(name)
             } catch {
                 // One that is there and broken is to be repaired, not passed over.
-                guard error.code == .engineMissing else { throw error }
+                let isChosen = self.isONNXRuntimeChosen && name == ONNXRuntime.name
+                guard error.code == .engineMissing, !isChosen else { throw error }
                 missing = missing ?? error
             }
         }
