@@ -172,8 +172,10 @@ let package = Package(
         .executableTarget(
             name: "roost",
             dependencies: [
-                "EngineInstaller", "RoostBroker", "RoostBrokerStartup", "RoostClient", "RoostEngine",
-                "RoostImage", "RoostOps", "RoostWire", "RoostWorker", "RoostWorkerStartup", "ZeroMQ",
+                "EngineInstaller", "RoostBroker", "RoostBrokerStartup", "RoostClient",
+                "RoostEngine",
+                "RoostImage", "RoostOps", "RoostWire", "RoostWorker", "RoostWorkerStartup",
+                "ZeroMQ",
                 argumentParser, logging,
             ],
             path: "client/Command",

@@ -144,7 +144,8 @@ package struct ModelRepository: Sendable {
         }
         if formats.count > 1 {
             let names = formats.map(\.fileName).joined(separator: " and ")
-            return "'\(source.directory)' has more than one model, \(names): put each into a version "
+            return
+                "'\(source.directory)' has more than one model, \(names): put each into a version "
                 + "of its own"
         }
         let status = FileStatus(path: source.file)
