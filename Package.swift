@@ -275,7 +275,7 @@ let package = Package(
             name: "CommandTests",
             dependencies: [
                 "roost", "roost-policy-bench", "RoostClient", "RoostOps", "RoostTestKit",
-                "RoostWire",
+                "RoostWire", argumentParser,
             ],
             swiftSettings: settings
         ),
