@@ -15,7 +15,7 @@ SEED ?=
 
 release := .build/release
 programs := $(addprefix $(release)/,roost roost-broker roost-worker)
-sources := Package.swift $(shell find Sources broker worker client -name '*.swift' -o -name '*.h')
+sources := Package.swift worker/engines/install $(shell find Sources broker worker client -name '*.swift' -o -name '*.h')
 
 # Targets with tests that wait for sockets, timers and processes: `.ci/waiting-suites` says which.
 # Those of each target have a run of their own, with few at once; all that compute come last.
@@ -36,8 +36,9 @@ help: ## say what there is
 setup: ## install the system packages that Roost is built with
 	@.ci/setup
 
-engines: setup ## install ONNX Runtime into .engines
-	@worker/engines/install-onnxruntime --quiet
+engines: setup ## install ONNX Runtime and, where it exists, OpenVINO into .engines
+	@worker/engines/install --quiet onnxruntime
+	@[ "$$(uname -m)" != x86_64 ] || worker/engines/install --quiet openvino
 
 build: setup $(programs) ## build the three programs for release, in .build/release
 	@echo "built: $(programs)"

@@ -86,6 +86,8 @@ let package = Package(
     targets: [
         // System libraries. No pkgConfig: libzmq.pc makes SwiftPM warn on every build.
         .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
+        // Structs only: the library is opened at run time.
+        .systemLibrary(name: "COpenVINO"),
         .systemLibrary(name: "CCZMQ", providers: [.apt(["libczmq-dev"])]),
         .systemLibrary(name: "CSPNG", providers: [.apt(["libspng-dev"])]),
         .systemLibrary(name: "CTurboJPEG", providers: [.apt(["libturbojpeg0-dev"])]),
@@ -96,7 +98,11 @@ let package = Package(
         // Libraries that more than one role is made of.
         network,
         .target(name: "RoostWire", swiftSettings: settings + coverage),
-        .target(name: "RoostEngine", dependencies: ["RoostWire"], swiftSettings: settings),
+        .target(
+            name: "RoostEngine",
+            dependencies: ["COpenVINO", "RoostWire"],
+            swiftSettings: settings
+        ),
         .target(
             name: "RoostImage",
             dependencies: ["CMultiplyAdd", "CSPNG", "CTurboJPEG", "CWebP", "RoostWire"],
@@ -105,6 +111,14 @@ let package = Package(
         .target(
             name: "RoostOps",
             dependencies: ["CCZMQ", "RoostWire", argumentParser, logging],
+            swiftSettings: settings
+        ),
+
+        // The script that fetches engines, inside the program.
+        .target(
+            name: "EngineInstaller",
+            path: "worker/engines",
+            resources: [.embedInCode("install")],
             swiftSettings: settings
         ),
 
@@ -168,8 +182,10 @@ let package = Package(
         .executableTarget(
             name: "roost",
             dependencies: [
-                "RoostBroker", "RoostBrokerStartup", "RoostClient", "RoostEngine", "RoostImage",
-                "RoostOps", "RoostWire", "RoostWorker", "RoostWorkerStartup", "ZeroMQ",
+                "EngineInstaller", "RoostBroker", "RoostBrokerStartup", "RoostClient",
+                "RoostEngine",
+                "RoostImage", "RoostOps", "RoostWire", "RoostWorker", "RoostWorkerStartup",
+                "ZeroMQ",
                 argumentParser, logging,
             ],
             path: "client/Command",
@@ -269,7 +285,7 @@ let package = Package(
             name: "CommandTests",
             dependencies: [
                 "roost", "roost-policy-bench", "RoostClient", "RoostOps", "RoostTestKit",
-                "RoostWire",
+                "RoostWire", argumentParser,
             ],
             swiftSettings: settings
         ),

@@ -4,7 +4,8 @@ internal import RoostWire
 /// Loads models as their ``ModelConfiguration`` says, one session each, and runs each once: a model
 /// that is announced answers its first request as fast as its second.
 package struct ModelLoader: Sendable {
-    private let engine: any Engine
+    /// The engine for a model, given what its configuration asks for.
+    private let choose: @Sendable (ModelSource, String?) throws(EngineError) -> any Engine
     /// How sessions are loaded of models for which nothing is configured.
     private let options: SessionOptions
     /// Whether it is measured what the models hold in memory.
@@ -14,8 +15,17 @@ package struct ModelLoader: Sendable {
     /// What may be configured of places.
     package var topology = CPUTopology.machine()
 
+    /// Loads each model into the engine that its file and its configuration call for.
+    package init(engines: Engines, options: SessionOptions = SessionOptions()) {
+        self.choose = { (source, asked) throws(EngineError) in
+            try engines.engine(for: source, asked: asked)
+        }
+        self.options = options
+    }
+
+    /// Loads all models into one engine.
     package init(engine: any Engine, options: SessionOptions = SessionOptions()) {
-        self.engine = engine
+        self.choose = { _, _ in engine }
         self.options = options
     }
 
@@ -47,8 +57,10 @@ package struct ModelLoader: Sendable {
     ) throws(ModelProblems) -> LoadedModel {
         let before = self.residentBytes
         let session: any Session
+        let engine: any Engine
         do throws(EngineError) {
-            session = try self.engine.load(
+            engine = try self.choose(source, configuration.engine)
+            session = try engine.load(
                 source,
                 options: configuration.sessionOptions(self.options)
             )
@@ -68,7 +80,7 @@ package struct ModelLoader: Sendable {
         return LoadedModel(
             name: source.name,
             version: source.version,
-            engine: "\(self.engine.name) \(self.engine.version)",
+            engine: Self.description(engine, session),
             session: prepared,
             policy: policy,
             metadata: configuration.metadata(session.metadata),
@@ -87,6 +99,12 @@ package struct ModelLoader: Sendable {
         guard self.measuresMemory else { return nil }
         Heap.trim()
         return Heap.residentBytes
+    }
+
+    /// `openvino 2026.4.1 bf16`
+    private static func description(_ engine: any Engine, _ session: any Session) -> String {
+        let name = "\(engine.name) \(engine.version)"
+        return session.precision.map { "\(name) \($0)" } ?? name
     }
 
     /// Runs the session as its configuration says; by default once, on zeros, every open dimension

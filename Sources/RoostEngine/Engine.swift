@@ -1,4 +1,4 @@
-/// What executes models: ONNX Runtime, or Swift code.
+/// What executes models: ONNX Runtime, OpenVINO, or Swift code.
 ///
 /// An engine is loaded at run time; one that is missing is an ``EngineError`` which says how to
 /// install it, never a crash. It may be used from any thread.
@@ -7,6 +7,8 @@ package protocol Engine: Sendable {
     var name: String { get }
     /// The engine's own version: `1.31.1`.
     var version: String { get }
+    /// What it can run models on, in words: `CPU (Intel(R) Xeon(R) ...)`.
+    var devices: [String] { get }
 
     /// Loads a model into a session.
     ///
@@ -16,4 +18,8 @@ package protocol Engine: Sendable {
         _ source: ModelSource,
         options: SessionOptions
     ) throws(EngineError) -> any Session
+}
+
+extension Engine {
+    package var devices: [String] { ["CPU"] }
 }

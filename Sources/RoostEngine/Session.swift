@@ -10,6 +10,13 @@ package protocol Session: AnyObject, Sendable {
     /// What the model's file says of itself, bounded in number and length.
     var metadata: [(key: String, value: String)] { get }
 
+    /// What the engine calculates in if that need not be the model's own: `bf16`.
+    var precision: String? { get }
+
     /// Makes a lane: the run state that one instance of the model needs.
     func makeLane() throws(EngineError) -> any Lane
+}
+
+extension Session {
+    package var precision: String? { nil }
 }

@@ -7,6 +7,8 @@ package struct SessionOptions: Sendable, Hashable {
     /// lanes of a session share these threads. The product of lanes and threads should not be
     /// larger than the number of cores.
     package var intraOpThreads: Int
+    /// How many lanes will run at once, which an engine may make ready for; `nil`: not known.
+    package var lanes: Int?
     /// Whether the session takes part in the threads that all sessions of its engine share, if the
     /// engine was made with such; `intraOpThreads` does not count then.
     package var sharesThreads = true

@@ -28,11 +28,15 @@ MADE = os.path.join(ROOT, ".build-bench")
 CORES = sorted(os.sched_getaffinity(0))
 CALLER, SERVER = (CORES[0], CORES[1]) if len(CORES) > 1 else (CORES[0], CORES[0])
 
-# What is served in `batching`: the repository, and sizes of dimensions besides the rows.
+# What is served in `batching`: the repository, and sizes of dimensions besides the rows. OpenVINO
+# knows no names of dimensions. `minilm-openvino` is made of minilm, where OpenVINO is installed.
 BATCHED = {
     "digits": (MODELS, []),
     "minilm": (os.path.join(MADE, "models"), ["seq=32"]),
 }
+OPENVINO, PRECISION = "minilm-openvino", os.environ.get("BENCH_PRECISION", "bf16")
+if os.path.exists(os.path.join(ROOT, ".engines", "openvino", "VERSION")):
+    BATCHED[OPENVINO] = (os.path.join(MADE, "openvino"), ["=32"])
 PARTS = (
     "network", "engine", "batching", "overload", "loading", "swaps", "codec", "image", "broker",
     "fleet", "start",
@@ -109,6 +113,8 @@ class Bench:
         command += ["--lanes", str(lanes), "--intra-op-threads", str(threads)]
         for size in sizes:
             command += ["--dimension", size]
+        if model == OPENVINO:
+            command += ["--engine", "openvino", "--engine-option", "precision=" + PRECISION]
         lines = [json.loads(line) for line in self.output(command, self.worker_cores).splitlines()]
         return {line["rows"]: line for line in lines}
 
@@ -229,8 +235,22 @@ class Bench:
         there cannot be joined: with N in flight it is the best that has at most N rows under way.
         """
         for model, (models, sizes) in BATCHED.items():
+            if model == OPENVINO:
+                self.make_openvino(models)
             self.file(models, model)
             self.batching_of(model, models, sizes)
+
+    def make_openvino(self, models):
+        """The encoder again, to be executed by OpenVINO."""
+        version = os.path.join(models, OPENVINO, "1")
+        os.makedirs(version, exist_ok=True)
+        file = os.path.join(version, "model.onnx")
+        if not os.path.exists(file):
+            os.link(self.file(BATCHED["minilm"][0], "minilm"), file)
+        with open(os.path.join(models, OPENVINO, "model.toml"), "w") as configuration:
+            configuration.write(
+                f'engine = "openvino"\n[engine-options]\nprecision = "{PRECISION}"\n'
+            )
 
     def batching_of(self, model, models, sizes):
         cores = len(self.worker_cores.split(","))

@@ -14,14 +14,15 @@ enum Fixtures {
     static func source(
         _ name: String,
         version: UInt32 = 1,
-        in repository: String = Self.models
+        in repository: String = Self.models,
+        format: ModelFormat = .onnx
     ) -> ModelSource {
         let directory = "\(repository)/\(name)/\(version)"
         return ModelSource(
             name: name,
             version: version,
             directory: directory,
-            file: "\(directory)/model.onnx"
+            file: "\(directory)/\(format.fileName)"
         )
     }
 
@@ -45,6 +46,43 @@ enum Fixtures {
         options: SessionOptions = SessionOptions()
     ) throws -> any Session {
         try ONNXRuntime().load(
+            Self.source(name, version: version, in: repository),
+            options: options
+        )
+    }
+
+    /// Whether there is an OpenVINO to test: `make engines` installs it where there is a wheel.
+    static let hasOpenVINO = (try? OpenVINO()) != nil
+
+    /// A model that the test has made, in OpenVINO.
+    static func openVINOSession(
+        _ model: ONNXModelFile,
+        in directory: TemporaryDirectory,
+        options: SessionOptions = SessionOptions()
+    ) throws -> any Session {
+        directory.write("made/1/model.onnx", model.bytes)
+        return try OpenVINO().load(Self.source("made", in: directory.path), options: options)
+    }
+
+    static func openVINOSession(
+        _ model: IRModelFile,
+        in directory: TemporaryDirectory,
+        options: SessionOptions = SessionOptions()
+    ) throws -> any Session {
+        directory.write("made/1/model.xml", Array(model.text.utf8))
+        return try OpenVINO().load(
+            Self.source("made", in: directory.path, format: .openVINO),
+            options: options
+        )
+    }
+
+    static func openVINOSession(
+        _ name: String,
+        version: UInt32 = 1,
+        in repository: String = Self.models,
+        options: SessionOptions = SessionOptions()
+    ) throws -> any Session {
+        try OpenVINO().load(
             Self.source(name, version: version, in: repository),
             options: options
         )

@@ -158,7 +158,8 @@ import Testing
                 "model 'bee' has no version: '\(path)/bee' is empty",
                 "'\(path)/cow/latest' is no version of model 'cow': a version is a whole number "
                     + "from 1 to 4294967295, without leading zeros",
-                "'\(path)/dog/1' has no model.onnx",
+                "'\(path)/dog/1' has no model: there must be model.onnx, model.xml (with model.bin), "
+                    + "saved_model.pb or model.tflite",
                 "'\(path)/eel/1/model.onnx' is not a file that can be read",
                 "'\(path)/fox.onnx' is not a directory with a model's versions",
                 "'\(path)/gnu/1' is not a directory with a model in it",

@@ -68,8 +68,8 @@ import Testing
         #expect(
             error.message
                 == "ONNX Runtime is not installed; looked for it in /nowhere/at/all: run "
-                + "'make engines' (worker/engines/install-onnxruntime), or set ROOST_ENGINE_PATH "
-                + "to where it is"
+                + "'roost engine install onnxruntime' (or 'make engines'), or set "
+                + "ROOST_ENGINE_PATH to where it is"
         )
     }
 
@@ -82,7 +82,7 @@ import Testing
         }
         #expect(error.code == .engineUnsupported)
         #expect(error.message.contains("\(path) cannot be used"))
-        #expect(error.message.contains("run 'make engines'"))
+        #expect(error.message.contains("'make engines'"))
     }
 
     @Test("a library that is another is an error")

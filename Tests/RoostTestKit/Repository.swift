@@ -9,6 +9,9 @@ package enum Repository {
     /// Whether `make engines` has been run.
     package static let hasEngine =
         access("\(Repository.path)/.engines/onnxruntime/VERSION", R_OK) == 0
+    /// Whether it has installed OpenVINO, which not every machine has a wheel of.
+    package static let hasOpenVINO =
+        access("\(Repository.path)/.engines/openvino/VERSION", R_OK) == 0
 
     private static func directory(_ path: String, up count: Int) -> String {
         "/" + path.split(separator: "/").dropLast(count).joined(separator: "/")

@@ -125,7 +125,7 @@ struct RepositoryTests {
             }
             let failed = try await client.models(of: "w", model: "m")
             #expect(failed[1].reason.contains("it holds no number"))
-            #expect(failed[2].reason.contains("has no model.onnx"))
+            #expect(failed[2].reason.contains("has no model: there must be model.onnx"))
             // Some polls later each has been told once.
             try await Task.sleep(for: .milliseconds(300))
             let told = problems.withLock { $0 }

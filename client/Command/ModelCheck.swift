@@ -6,7 +6,7 @@ import RoostWorker
 
 /// Loads what lies in a directory as a worker would, and keeps what there is to say of it.
 struct ModelCheck {
-    let engine: any Engine
+    let engines: Engines
     let location: ModelLocation
     /// For how long each model is measured; `nil`: not at all.
     let tuneTime: Duration?
@@ -90,9 +90,10 @@ struct ModelCheck {
         let clock = SuspendingClock()
         let start = clock.now
         do throws(ModelProblems) {
-            let model = try ModelLoader(engine: self.engine).load(source, configuration)
+            let model = try ModelLoader(engines: self.engines).load(source, configuration)
             version.loadTime = clock.now - start
             version.signature = model.session.signature
+            version.engine = model.description.engine
             version.classCount = model.description.labels.count
             loaded.append(model)
         } catch {

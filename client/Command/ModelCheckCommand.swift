@@ -56,13 +56,8 @@ struct ModelCheckCommand: ParsableCommand {
             let status = await OffPool.run {
                 Result { () throws(CommandError) -> ExitStatus in
                     let location = try ModelLocation(path: path)
-                    let engine: ONNXRuntime
-                    do throws(EngineError) {
-                        engine = try ONNXRuntime(libraryPath: enginePath)
-                    } catch {
-                        throw CommandError(.configuration, error.message)
-                    }
-                    let check = ModelCheck(engine: engine, location: location, tuneTime: tuneTime)
+                    let engines = Engines(onnxRuntimePath: enginePath)
+                    let check = ModelCheck(engines: engines, location: location, tuneTime: tuneTime)
                     let report = try check.run()
                     Output.standard.line(json ? report.json.description : report.text)
                     return report.status

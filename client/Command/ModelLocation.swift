@@ -20,7 +20,7 @@ struct ModelLocation: Hashable, Sendable {
         let trimmed = Self.trimmed(path)
         let (parent, name) = Self.split(trimmed, resolved)
         if let version = ModelRepository.version(name),
-            Self.isFile("\(trimmed)/\(ModelRepository.modelFile)")
+            ModelFormat.allCases.contains(where: { Self.isFile("\(trimmed)/\($0.fileName)") })
         {
             let (repository, model) = Self.split(parent, Self.resolve(parent) ?? parent)
             (self.repository, self.model, self.version) = (repository, model, version)

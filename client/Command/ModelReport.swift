@@ -13,6 +13,8 @@ struct ModelReport: Sendable {
         /// With the warm-up.
         var loadTime: Duration?
         var signature: ModelSignature?
+        /// What executes it: `openvino 2026.4.1 bf16`.
+        var engine: String?
         /// How many classes have names.
         var classCount = 0
         var isServed = false
@@ -56,6 +58,9 @@ struct ModelReport: Sendable {
 
     /// The signature of the highest version that loads.
     var signature: ModelSignature? { self.versions.last { $0.signature != nil }?.signature }
+
+    /// What executes the highest version that loads.
+    var engine: String? { self.versions.last { $0.engine != nil }?.engine }
 
     /// Why requests cannot be executed together; `nil` if the signature allows it.
     var objection: String? { self.signature.flatMap(BatchAxis.objection) }
@@ -159,7 +164,7 @@ extension ModelReport {
         for (label, version) in configuration.labels.sorted(by: { $0.key < $1.key }) {
             add("labels.\(label)", "\(version)")
         }
-        add("engine", configuration.engine ?? ModelConfiguration.engines[0])
+        add("engine", self.engine ?? configuration.engine ?? Engines.automatic, "auto")
         for (key, value) in configuration.engineOptions.sorted(by: { $0.key < $1.key }) {
             add("engine-options.\(key)", value)
         }

@@ -21,6 +21,7 @@ struct RoostCommand: ParsableCommand {
         subcommands: [
             ServeCommand.self, WorkersCommand.self, ModelsCommand.self, ModelCommand.self,
             StatsCommand.self, InferCommand.self, ClassifyCommand.self, BenchCommand.self,
+            EngineCommand.self,
         ]
     )
 }

@@ -13,7 +13,7 @@ package struct ModelConfiguration: Hashable, Sendable {
     package static let defaultBatchMax = 64
     package static let threadsBounds = 1...1_024
     /// The engines that a model may ask for.
-    package static let engines = ["onnxruntime"]
+    package static let engines = Engines.names + [Engines.automatic]
 
     /// Which versions are served.
     package var versions = VersionPolicy.latest(1)
@@ -31,7 +31,7 @@ package struct ModelConfiguration: Hashable, Sendable {
     package var cpus: CPUSet?
     package var numaNode: Int?
     package static let numaNodeBounds = 0...1_023
-    /// What executes the model; `nil`: the worker's engine.
+    /// What executes the model; `nil` is `auto`: its file decides.
     package var engine: String?
     /// Settings of the engine's own, which it checks; several values of one are separated by colons,
     /// and the keys of a table in the table have its name and a dot before them.
@@ -94,6 +94,7 @@ package struct ModelConfiguration: Hashable, Sendable {
             // Threads of its own.
             options.sharesThreads = false
         }
+        if let instances = self.policy.instances { options.lanes = instances }
         options.engineOptions.merge(self.engineOptions) { _, own in own }
         return options
     }

@@ -39,22 +39,17 @@ package struct ModelStartup: Sendable {
         try self.checkDirectory()
         let listing = self.repository.scan()
         guard !listing.sources.isEmpty else { throw self.nothing(listing.problems) }
-        let engine: ONNXRuntime
-        do throws(EngineError) {
-            engine = try ONNXRuntime(
-                libraryPath: self.enginePath,
-                sharedThreads: self.sharedThreads
+        let logger = self.logger
+        let engines = Engines(
+            onnxRuntimePath: self.enginePath,
+            sharedThreads: self.sharedThreads
+        ) { engine, path in
+            logger.debug(
+                "engine loaded",
+                metadata: ["engine": "\(engine.name) \(engine.version)", "path": "\(path)"]
             )
-        } catch {
-            throw CommandError(.configuration, error.message)
         }
-        self.logger.debug(
-            "engine loaded",
-            metadata: [
-                "engine": "\(engine.name) \(engine.version)", "path": "\(engine.libraryPath)",
-            ]
-        )
-        var loader = ModelLoader(engine: engine, options: self.options)
+        var loader = ModelLoader(engines: engines, options: self.options)
         loader.cpus = try self.worker.placement(environment: self.environment)
         var supply = ModelSupply(repository: self.repository, loader: loader)
         try self.worker.follow(&supply, environment: self.environment)
@@ -75,7 +70,7 @@ package struct ModelStartup: Sendable {
                 .noInput,
                 "model repository '\(self.directory)' cannot be read: "
                     + "\(String(cString: strerror(errno))); name a directory that holds "
-                    + "NAME/VERSION/model.onnx"
+                    + "NAME/VERSION/\(ModelFormat.onnx.fileName)"
             )
         }
         closedir(stream)

@@ -7,7 +7,11 @@ package import RoostWorker
 
 /// The flags of everything that runs a worker.
 package struct WorkerOptions: ParsableArguments, Sendable {
-    @Argument(help: "The directory of models: NAME/VERSION/model.onnx.", completion: .directory)
+    @Argument(
+        help:
+            "The directory of models: NAME/VERSION/model.onnx (or model.xml, saved_model.pb, model.tflite).",
+        completion: .directory
+    )
     package var models: String
 
     @Option(
@@ -307,6 +311,7 @@ package struct WorkerOptions: ParsableArguments, Sendable {
         }
         var options = SessionOptions(intraOpThreads: threads)
         options.device = try environment.value("device", flag: self.device, default: "cpu")
+        options.lanes = try environment.value("executors", flag: self.executors)
         return options
     }
 

@@ -1,4 +1,4 @@
-/// A directory of models: `NAME/VERSION/model.onnx`.
+/// A directory of models: `NAME/VERSION/model.onnx`, or one of the other names of ``ModelFormat``.
 ///
 /// A scan lists it and looks at nothing inside the models. It reports all problems at once, so that
 /// they can be put right at once, and the versions that are sound whatever the problems elsewhere.
@@ -15,8 +15,6 @@ package struct ModelRepository: Sendable {
     package static let versionsMax = 64
     /// The longest name of a model, in bytes of UTF-8.
     package static let nameBytesMax = 255
-    /// The name of the file that is the model.
-    package static let modelFile = "model.onnx"
     /// A directory beside a model's versions that is none: the inputs that it is warmed up with.
     package static let warmUpDirectory = "warm-up"
 
@@ -118,31 +116,41 @@ package struct ModelRepository: Sendable {
 
     private func look(at version: UInt32, of name: String, root: String?) -> ModelListing.Version {
         let directory = "\(self.directory)/\(name)/\(version)"
+        let formats = ModelFormat.allCases.filter {
+            !FileStatus(path: "\(directory)/\($0.fileName)").isMissing
+        }
         let source = ModelSource(
             name: name,
             version: version,
             directory: directory,
-            file: "\(directory)/\(Self.modelFile)"
+            file: "\(directory)/\((formats.first ?? .onnx).fileName)"
         )
         let stamp = VersionStamp(of: directory, root: root, bytesMax: self.versionBytesMax)
         return ModelListing.Version(
             source: source,
             stamp: stamp.value,
-            fault: stamp.fault ?? Self.fault(of: source),
+            fault: stamp.fault ?? Self.fault(of: source, formats),
             byteCount: stamp.byteCount
         )
     }
 
-    /// What is missing of a version, in words.
-    private static func fault(of source: ModelSource) -> String? {
+    /// What is wrong with a version that has files of those formats, in words.
+    private static func fault(of source: ModelSource, _ formats: [ModelFormat]) -> String? {
         guard FileStatus(path: source.directory).isDirectory else {
             return "'\(source.directory)' is not a directory with a model in it"
         }
+        if formats.isEmpty {
+            return "'\(source.directory)' has no model: there must be \(ModelFormat.names)"
+        }
+        if formats.count > 1 {
+            let names = formats.map(\.fileName).joined(separator: " and ")
+            return
+                "'\(source.directory)' has more than one model, \(names): put each into a version "
+                + "of its own"
+        }
         let status = FileStatus(path: source.file)
-        guard !status.isRegularFile else { return nil }
-        return status.isMissing
-            ? "'\(source.directory)' has no \(Self.modelFile)"
-            : "'\(source.file)' is not a file that can be read\(status.reason)"
+        return status.isRegularFile
+            ? nil : "'\(source.file)' is not a file that can be read\(status.reason)"
     }
 
     /// The entries of a directory that are not hidden, sorted; a directory that cannot be read is a

@@ -8,6 +8,11 @@ package struct ModelSource: Sendable, Hashable {
     package let directory: String
     /// The file that the engine loads: `REPOSITORY/NAME/VERSION/model.onnx`.
     package let file: String
+    /// What the file is, by its name; `nil`: none of them.
+    package var format: ModelFormat? {
+        let name = self.file.lastIndex(of: "/").map { self.file[self.file.index(after: $0)...] }
+        return ModelFormat(rawValue: String(name ?? self.file[...]))
+    }
 
     /// The model's directory, which its configuration lies in.
     package var modelDirectory: String {

@@ -30,7 +30,13 @@ struct EngineBench: ParsableCommand {
     @Option(help: "How long to measure each setting.")
     var seconds = 1.0
 
-    @Option(help: "The size of an open dimension, NAME=SIZE; may be repeated.")
+    @Option(help: "What executes the model: onnxruntime or openvino.")
+    var engine = "onnxruntime"
+
+    @Option(help: "An option of the engine, KEY=VALUE; may be repeated.")
+    var engineOption: [String] = []
+
+    @Option(help: "The size of an open dimension, NAME=SIZE or =SIZE; may be repeated.")
     var dimension: [String] = []
 
     func validate() throws {
@@ -47,12 +53,17 @@ struct EngineBench: ParsableCommand {
             return rows
         }
         let sizes = try dimensionSizes(self.dimension)
-        let engine = try ONNXRuntime()
+        let source = ModelSource(name: "model", version: 1, directory: "", file: self.model)
+        let engine = try Engines().engine(for: source, asked: self.engine)
+        var options = SessionOptions(intraOpThreads: self.intraOpThreads)
+        options.lanes = self.lanes
+        for option in self.engineOption {
+            let parts = option.split(separator: "=", maxSplits: 1)
+            guard parts.count == 2 else { throw ValidationError("'\(option)' is not KEY=VALUE") }
+            options.engineOptions[String(parts[0])] = String(parts[1])
+        }
         let begun = MonotonicClock.now
-        let session = try engine.load(
-            ModelSource(name: "model", version: 1, directory: "", file: self.model),
-            options: SessionOptions(intraOpThreads: self.intraOpThreads)
-        )
+        let session = try engine.load(source, options: options)
         let load = Double(MonotonicClock.now - begun) / 1e9
         for rows in settings {
             let inputs = try session.signature.madeUpInputs(rows: rows, sizes: sizes)

@@ -48,7 +48,7 @@ package func dimensionSizes(
 ) throws(UnfitInput) -> [String: Int] {
     var sizes: [String: Int] = [:]
     for argument in arguments {
-        let parts = argument.split(separator: "=", maxSplits: 1)
+        let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, let size = Int(parts[1]), size > 0 else {
             throw UnfitInput(description: "'\(argument)' is not NAME=SIZE, such as seq=32")
         }

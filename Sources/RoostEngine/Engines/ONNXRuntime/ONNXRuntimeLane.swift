@@ -181,7 +181,8 @@ final class ONNXRuntimeLane: Lane {
 }
 
 extension Tensor {
-    fileprivate func contains(_ address: UnsafeMutableRawPointer) -> Bool {
+    /// Whether an address is within the elements.
+    func contains(_ address: UnsafeMutableRawPointer) -> Bool {
         let start = self.storage.base + self.byteOffset
         return address >= start && address < start + self.byteCount
     }

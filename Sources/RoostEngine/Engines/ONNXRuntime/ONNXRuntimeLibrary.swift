@@ -9,7 +9,7 @@ internal import Synchronization
 final class ONNXRuntimeLibrary: @unchecked Sendable {
     /// What to do when it is missing or unusable.
     private static let remedy =
-        "run 'make engines' (worker/engines/install-onnxruntime), or set "
+        "run 'roost engine install onnxruntime' (or 'make engines'), or set "
         + "\(ONNXRuntimeSearch.environmentKey) to where it is"
     /// From 1.31 on ONNX Runtime collects what machine and models it runs, in a database below
     /// `~/.cache`, and sends it to Microsoft, unless this variable says otherwise. A worker tells

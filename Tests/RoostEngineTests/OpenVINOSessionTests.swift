@@ -1,0 +1,328 @@
+import Glibc
+import RoostWire
+import Synchronization
+import Testing
+
+@testable import RoostEngine
+
+/// Skipped where OpenVINO is not installed: `make engines`.
+@Suite(.enabled(if: Fixtures.hasOpenVINO, "OpenVINO is not installed: make engines"))
+struct OpenVINOSessionTests {
+    private let directory = TemporaryDirectory()
+
+    @Test("the engine says its name, its version and where its library is")
+    func engine() throws {
+        let engine = try OpenVINO()
+        #expect(engine.name == "openvino")
+        #expect(engine.version.hasPrefix("2026."))
+        #expect(engine.libraryPath.contains("libopenvino_c.so"))
+    }
+
+    @Test("names, datatypes, fixed and named dimensions come from the model")
+    func signature() throws {
+        let model = ONNXModelFile(
+            inputs: [
+                .init(name: "x", element: 10, sizes: [.named("batch"), .fixed(3), .named("")]),
+                .init(name: "s", element: 7, sizes: []),
+            ],
+            outputs: [
+                .init(name: "y", element: 10, sizes: [.named("batch"), .fixed(3), .named("")])
+            ],
+            nodes: [("Identity", "x", "y")]
+        )
+        let session = try Fixtures.openVINOSession(model, in: self.directory)
+        #expect(
+            session.signature.inputs == [
+                TensorSignature(
+                    name: "x",
+                    datatype: .fp16,
+                    dimensions: [.dynamic(""), .fixed(3), .dynamic("")]
+                ),
+                TensorSignature(name: "s", datatype: .int64, dimensions: []),
+            ]
+        )
+        #expect(session.signature.outputs.map(\.name) == ["y"])
+    }
+
+    @Test(
+        "what is no tensor that Roost carries is refused with its name and the reason",
+        arguments: [
+            (
+                .init(name: "x", element: 17),
+                "input 'x' has elements of float8, a datatype that Roost does not carry"
+            ),
+            (
+                .init(name: "x", sizes: nil),
+                "input 'x' does not say how many dimensions it has"
+            ),
+            (
+                .init(name: "x", sizes: Array(repeating: .fixed(1), count: 9)),
+                "input 'x' has 9 dimensions, more than 8"
+            ),
+        ] as [(ONNXModelFile.Value, String)]
+    )
+    func unsupported(input: ONNXModelFile.Value, reason: String) throws {
+        var output = input
+        output.name = "y"
+        let model = ONNXModelFile(
+            inputs: [input],
+            outputs: [output],
+            nodes: [("Identity", "x", "y")]
+        )
+        let error = try #require(throws: EngineError.self) {
+            _ = try Fixtures.openVINOSession(model, in: self.directory)
+        }
+        #expect(error.code == .unsupportedType)
+        let file = "\(self.directory.path)/made/1/model.onnx"
+        #expect(
+            error.message
+                == "model 'made/1' in \(file) cannot be served: \(reason); export the model anew "
+                + "without it"
+        )
+    }
+
+    @Test("a rank of 8 is served")
+    func rankMax() throws {
+        let sizes: [ONNXModelFile.Value.Size] = Array(repeating: .fixed(1), count: 8)
+        let model = ONNXModelFile(
+            inputs: [.init(name: "x", sizes: sizes)],
+            outputs: [.init(name: "y", sizes: sizes)],
+            nodes: [("Identity", "x", "y")]
+        )
+        let lane = try Fixtures.openVINOSession(model, in: self.directory).makeLane()
+        let outputs = try lane.run([Tensor([2] as [Float], shape: [1, 1, 1, 1, 1, 1, 1, 1])])
+        #expect(outputs[0].shape.rank == 8)
+    }
+
+    @Test("a broken file is one sentence that names it")
+    func broken() throws {
+        let error = try #require(throws: EngineError.self) {
+            _ = try Fixtures.openVINOSession("broken", in: Fixtures.brokenModels)
+        }
+        #expect(error.code == .modelInvalid)
+        let file = "\(Fixtures.brokenModels)/broken/1/model.onnx"
+        #expect(error.message.hasPrefix("model 'broken/1' cannot be loaded from \(file): "))
+        #expect(!error.message.contains("\n"))
+        #expect(!error.message.contains("Load model from"))
+    }
+
+    @Test("a missing file is an error that names it")
+    func missing() throws {
+        let error = try #require(throws: EngineError.self) {
+            _ = try Fixtures.openVINOSession("none", in: "/nowhere")
+        }
+        #expect(error.code == .modelMissing)
+        #expect(
+            error.message
+                == "model 'none/1' has no file /nowhere/none/1/model.onnx that can be read "
+                + "(No such file or directory)"
+        )
+    }
+
+    @Test("a session ends with the last that refers to it: lane or output")
+    func lifetime() throws {
+        let tensor = try {
+            let model = ONNXModelFile(
+                inputs: [.init(name: "x", sizes: [.named("n")])],
+                outputs: [.init(name: "y", sizes: [.named("n")])],
+                nodes: [("Neg", "x", "y")]
+            )
+            var session: (any Session)? = try Fixtures.openVINOSession(model, in: self.directory)
+            weak let weakSession = session
+            var lane = try session?.makeLane()
+            session = nil
+            let outputs = try lane!.run([Tensor([1, 2] as [Float], shape: [2])])
+            lane = nil
+            #expect(weakSession != nil)
+            return outputs[0]
+        }()
+        #expect(tensor.elements() == [-1, -2] as [Float])
+    }
+
+    @Test("OpenVINO's own files are read, and models of them run")
+    func ir() throws {
+        let model = IRModelFile(sizes: [nil, 2], layers: ["Relu"])
+        let session = try Fixtures.openVINOSession(model, in: self.directory)
+        #expect(session.signature.inputs.map(\.description) == ["x FP32 [?, 2]"])
+        #expect(session.signature.outputs.map(\.description) == ["y1 FP32 [?, 2]"])
+        let output = try session.makeLane().run([Tensor([-1, 2] as [Float], shape: [1, 2])])[0]
+        #expect(output.elements() == [0, 2] as [Float])
+    }
+
+    @Test("the digits are the same as in ONNX Runtime, whatever batch")
+    func digits() throws {
+        let sessions = [
+            try Fixtures.session("digits", in: Fixtures.exampleModels),
+            try Fixtures.openVINOSession("digits", in: Fixtures.exampleModels),
+        ]
+        let lanes = try sessions.map { try $0.makeLane() }
+        for rows in [1, 3, 17, 2] {
+            let pixels = (0..<(64 * rows)).map { Float(($0 * 7) % 17) / 16 }
+            let image = Tensor(pixels, shape: [rows, 1, 8, 8])
+            let outputs = try lanes.map { try $0.run([image])[0] }
+            #expect(outputs[0].shape == outputs[1].shape)
+            let values = try outputs.map { try #require($0.elements() as [Float]?) }
+            for (left, right) in zip(values[0], values[1]) { #expect(abs(left - right) < 1e-5) }
+        }
+    }
+
+    @Test("32-bit floats are calculated in unless another precision is asked for, which is told")
+    func precision() throws {
+        let plain = try Fixtures.openVINOSession("digits", in: Fixtures.exampleModels)
+        #expect(plain.precision == "f32")
+        #expect(plain.metadata.contains { $0 == ("openvino.precision", "f32") })
+        var options = SessionOptions()
+        options.engineOptions = ["precision": "auto"]
+        let fast = try Fixtures.openVINOSession(
+            "digits",
+            in: Fixtures.exampleModels,
+            options: options
+        )
+        // It depends on the processor.
+        #expect(["f32", "bf16", "f16"].contains(fast.precision))
+    }
+
+    @Test("the properties of an ONNX file are told, and none of a file that is none")
+    func properties() throws {
+        let model = ONNXModelFile(
+            producer: "by hand",
+            entries: [("labels", "a,b"), ("author", "us"), ("empty", "")],
+            inputs: [.init(name: "x")],
+            outputs: [.init(name: "y")],
+            nodes: [("Identity", "x", "y")]
+        )
+        let metadata = try Fixtures.openVINOSession(model, in: self.directory).metadata
+        #expect(
+            metadata.filter { !$0.key.hasPrefix("openvino.") }.map { "\($0.key)=\($0.value)" } == [
+                "author=us", "empty=", "labels=a,b",
+            ]
+        )
+        for count in 0..<model.bytes.count {
+            let path = self.directory.write("cut", Array(model.bytes.prefix(count)))
+            #expect(ONNXProperties(path: path).entries.count <= 3)
+        }
+        let noise = (0..<4096).map { UInt8(truncatingIfNeeded: $0 * 151 + $0 >> 3) }
+        #expect(ONNXProperties(path: self.directory.write("noise", noise)).entries.isEmpty)
+    }
+
+    @Test(
+        "a file that is cut off or something else is one sentence",
+        arguments: ModelFormat.allCases
+    )
+    func cut(format: ModelFormat) throws {
+        self.directory.write("made/1/\(format.fileName)", Array("<net name=\"x\">hello".utf8))
+        let error = try #require(throws: EngineError.self) {
+            _ = try OpenVINO().load(
+                Fixtures.source("made", in: self.directory.path, format: format),
+                options: SessionOptions()
+            )
+        }
+        #expect(error.code == .modelInvalid)
+        #expect(error.message.hasPrefix("model 'made/1' cannot be loaded from "))
+        #expect(!error.message.contains("\n"))
+        #expect(!error.message.contains(".cpp"))
+    }
+
+    @Test("weights that are missing are one sentence")
+    func weights() throws {
+        var text = IRModelFile(sizes: [2]).text
+        text.replace(
+            "<layer id=\"0\"",
+            with: """
+                <layer id="7" name="c" type="Const" version="opset1"><data element_type="f32" \
+                shape="2" offset="0" size="8"/><output><port id="0" precision="FP32"><dim>2</dim>\
+                </port></output></layer><layer id="8" name="r" type="Result" version="opset1"><input>\
+                <port id="0" precision="FP32"><dim>2</dim></port></input></layer><layer id="0"
+                """
+        )
+        text.replace(
+            "<edges>",
+            with: "<edges><edge from-layer=\"7\" from-port=\"0\" to-layer=\"8\" to-port=\"0\"/>"
+        )
+        self.directory.write("made/1/model.xml", Array(text.utf8))
+        let error = try #require(throws: EngineError.self) {
+            _ = try OpenVINO().load(
+                Fixtures.source("made", in: self.directory.path, format: .openVINO),
+                options: SessionOptions()
+            )
+        }
+        #expect(error.message.contains("bin file"))
+    }
+
+    @Test("a compiled model is kept where the configuration says")
+    func cache() throws {
+        var options = SessionOptions()
+        options.engineOptions = ["cache": "\(self.directory.path)/cache"]
+        for _ in 0..<2 {
+            _ = try Fixtures.openVINOSession(
+                "digits",
+                in: Fixtures.exampleModels,
+                options: options
+            )
+            #expect(try Directory.entries(of: "\(self.directory.path)/cache").count == 1)
+        }
+    }
+
+    @Test("a run is cancelled from another thread, and the lane goes on working")
+    func cancel() throws {
+        let count = 400
+        // Two kinds, or OpenVINO would make one step of them.
+        let nodes = (0..<count).map { index in
+            (index % 2 == 0 ? "Softmax" : "Erf", "x\(index)", "x\(index + 1)")
+        }
+        let model = ONNXModelFile(
+            inputs: [.init(name: "x0", sizes: [.named("n"), .named("m")])],
+            outputs: [.init(name: "x\(count)", sizes: [.named("n"), .named("m")])],
+            nodes: nodes
+        )
+        let session = try Fixtures.openVINOSession(model, in: self.directory)
+        let cancellation = RunCancellation()
+        let results = Mutex<[EngineError.Code?]>([])
+        Thread.runAll(count: 2) { thread in
+            if thread == 1 {
+                usleep(100_000)
+                cancellation.cancel()
+                return
+            }
+            do {
+                let lane = try session.makeLane()
+                let input = Tensor(
+                    [Float](repeating: 1, count: 1 << 22),
+                    shape: [1 << 12, 1 << 10]
+                )
+                do {
+                    _ = try lane.run([input], outputs: [], cancellation: cancellation)
+                    results.withLock { $0.append(nil) }
+                } catch {
+                    results.withLock { $0.append((error as? EngineError)?.code) }
+                }
+                let output = try lane.run([Tensor([0] as [Float], shape: [1, 1])])
+                #expect(output[0].shape == [1, 1])
+            } catch {
+                Issue.record(error)
+            }
+        }
+        #expect(results.withLock { $0 } == [.cancelled])
+    }
+
+    @Test("lanes of one session run at the same time, each with its own values")
+    func lanes() throws {
+        let session = try Fixtures.openVINOSession("digits", in: Fixtures.exampleModels)
+        let wrong = Counter()
+        let reference = try (0..<4).map { lane in
+            try session.makeLane().run([Self.image(lane)])[0].elements() as [Float]?
+        }
+        Thread.runAll(count: 4) { thread in
+            guard let lane = try? session.makeLane() else { return wrong.add() }
+            for _ in 0..<200 {
+                let output = try? lane.run([Self.image(thread)])[0].elements() as [Float]?
+                if output != reference[thread] { wrong.add() }
+            }
+        }
+        #expect(wrong.count == 0)
+    }
+
+    private static func image(_ number: Int) -> Tensor {
+        Tensor((0..<64).map { Float(($0 * (number + 3)) % 17) / 16 }, shape: [1, 1, 8, 8])
+    }
+}
