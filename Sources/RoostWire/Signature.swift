@@ -10,15 +10,15 @@ public struct TensorSignature: Hashable, Sendable {
     public let name: String
     public let datatype: DataType
     public let dimensions: [Dimension]
-    /// Whether an input may be left out: the model has a value of its own for it. Only the worker
-    /// knows; it does not travel with a signature.
-    package let isOptional: Bool
+    /// Whether an input may be left out: the model has a value of its own for it.
+    public let isOptional: Bool
 
-    public init(name: String, datatype: DataType, dimensions: [Dimension]) {
-        self.init(name: name, datatype: datatype, dimensions: dimensions, isOptional: false)
-    }
-
-    package init(name: String, datatype: DataType, dimensions: [Dimension], isOptional: Bool) {
+    public init(
+        name: String,
+        datatype: DataType,
+        dimensions: [Dimension],
+        isOptional: Bool = false
+    ) {
         self.name = name
         self.datatype = datatype
         self.dimensions = dimensions

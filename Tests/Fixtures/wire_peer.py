@@ -108,6 +108,7 @@ SELECTOR = [("model", "text"), ("version", "u32"), ("zone", "text")]
 LOAD = [("inFlight", "u32"), ("queued", "u32"), ("serviceMicroseconds", "u32")]
 MODEL = [("name", "text"), ("version", "u32"), ("signatureDigest", "u64"),
          ("labels", ("list", LABELS_MAX, "label"))]
+MODEL_MEMORY = [("bytes", "u64"), ("evictions", "u32"), ("flags", "u8")]
 MODEL_STATE = [("name", "text"), ("version", "u32"), ("state", range(1, 8)),
                ("labels", ("list", LABELS_MAX, "label")), ("reason", "reason")]
 REFUSED = [("full", "u64"), ("late", "u64"), ("draining", "u64"), ("expired", "u64"),
@@ -125,7 +126,7 @@ RECORD = [("workerID", "name"), ("incarnation", "u64"), ("instance", "instance")
           ("models", ("list", MODELS_MAX, MODEL))]
 REMOVAL = [("workerID", "text"), ("incarnation", "u64"), ("why", WHYS)]
 TENSOR = [("name", "text"), ("datatype", range(1, 15)),
-          ("dimensions", ("list", RANK_MAX, "dimension"))]
+          ("dimensions", ("list", RANK_MAX, "dimension")), ("isOptional", "boolean")]
 DESCRIPTION = [("name", "text"), ("version", "u32"), ("engine", "text"),
                ("signature", [("inputs", ("list", TENSORS_MAX, TENSOR)),
                               ("outputs", ("list", TENSORS_MAX, TENSOR))]),
@@ -158,7 +159,8 @@ PLAIN = {
     0x24: [("model", "text"), ("version", "u32"), ("label", "label")],
     0x25: [("model", DESCRIPTION)],
     0x26: [("model", "text")],
-    0x27: [("total", "u32"), ("states", ("list", STATES_MAX, MODEL_STATE))],
+    0x27: [("total", "u32"), ("states", ("list", STATES_MAX, MODEL_STATE)),
+           ("memory", ("list", STATES_MAX, MODEL_MEMORY))],
     0x28: [("action", range(1, 4)), ("model", "text"), ("version", "u32")],
     0x29: [("model", "text")],
     0x2a: [("total", "u32"), ("models", ("list", MODELS_MAX, COUNTERS)),

@@ -470,7 +470,13 @@ package struct WireSample: Sendable, CustomStringConvertible {
                     name: "image",
                     datatype: .fp32,
                     dimensions: [.dynamic("batch"), .fixed(1), .fixed(8), .dynamic("")]
-                )
+                ),
+                TensorSignature(
+                    name: "scale",
+                    datatype: .fp32,
+                    dimensions: [],
+                    isOptional: true
+                ),
             ],
             outputs: [TensorSignature(name: "label", datatype: .bytes, dimensions: [])]
         ),

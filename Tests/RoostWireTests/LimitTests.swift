@@ -253,6 +253,7 @@ import Testing
             for label in labels { writer.string(label) }
             writer.string(self.zeros(length))
         }
+        writer.integer(UInt16(0))
         return reason(RawFrame(type: .modelStates, meta: writer.bytes))
     }
 

@@ -101,7 +101,12 @@ package struct Description: WireMessage, Hashable {
             let dimensions = try reader.list(limit: Shape.rankMax) { (reader) throws(WireError) in
                 try Self.dimension(&reader)
             }
-            return TensorSignature(name: name, datatype: datatype, dimensions: dimensions)
+            return TensorSignature(
+                name: name,
+                datatype: datatype,
+                dimensions: dimensions,
+                isOptional: try reader.boolean()
+            )
         }
     }
 
@@ -126,5 +131,6 @@ package struct Description: WireMessage, Hashable {
                 writer.string(name, limit: WireLimits.dimensionNameBytesMax)
             }
         }
+        writer.boolean(tensor.isOptional)
     }
 }

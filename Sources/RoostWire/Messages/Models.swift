@@ -77,9 +77,6 @@ package struct ModelStates: WireMessage, Hashable {
             try ModelState(from: &reader)
         }
         guard self.total >= self.states.count else { throw WireError(.badValue) }
-        self.memory = []
-        // Workers of before have no such list.
-        guard reader.remaining > 0 else { return }
         self.memory = try reader.list(limit: WireLimits.statesMax) { (reader) throws(WireError) in
             try ModelMemory(from: &reader)
         }
