@@ -253,7 +253,10 @@ struct ModelConfigurationTests {
                 "[cache]\nbytes = \"1MiB\"\nlifetime = \"25h\"",
                 "3: cache.lifetime is '25h', but must be a duration from \"1ms\" to \"24h\""
             ),
-            ("[cache]\nbyte = \"1MiB\"", "2: there is no key cache.byte; did you mean cache.bytes?"),
+            (
+                "[cache]\nbyte = \"1MiB\"",
+                "2: there is no key cache.byte; did you mean cache.bytes?"
+            ),
             ("response_cache = true", "1: there is no key response_cache; did you mean cache?"),
             ("threads = 1\nthreads = 2", "2: it is no TOML: "), ("x", "1: it is no TOML: "),
             ("threads = ", "1: it is no TOML: "), ("[batching", "1: it is no TOML: "),

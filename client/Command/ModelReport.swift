@@ -168,7 +168,7 @@ extension ModelReport {
         for (key, value) in configuration.engineOptions.sorted(by: { $0.key < $1.key }) {
             add("engine-options.\(key)", value)
         }
-        if configuration.engine ?? ModelConfiguration.engines[0] == ONNXRuntime.name {
+        if (self.engine ?? configuration.engine)?.hasPrefix(ONNXRuntime.name) == true {
             for (name, preset) in ONNXRuntime.settings
             where configuration.engineOptions[name] == nil {
                 add("engine-options.\(name)", preset)
