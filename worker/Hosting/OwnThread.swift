@@ -16,8 +16,14 @@ enum OwnThread {
 extension Duration {
     /// What has passed since 1970 by the machine's clock.
     static var sinceEpoch: Duration {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+        // A `timespec`: whose members a whole-module build of Swift 6.3.1 does not find here.
+        var time = (seconds: 0, rest: 0)
+        withUnsafeMutableBytes(of: &time) { bytes in
+            _ = clock_gettime(
+                CLOCK_REALTIME,
+                bytes.baseAddress!.assumingMemoryBound(to: timespec.self)
+            )
+        }
+        return .seconds(time.seconds) + .nanoseconds(time.rest)
     }
 }
