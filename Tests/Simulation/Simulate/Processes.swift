@@ -25,7 +25,7 @@ final class SimulatedBroker: @unchecked Sendable {
         configuration.leases.preservation.limit = .seconds(15)
         self.broker = try world.perform(on: node) {
             let broker = Broker(configuration, on: node)
-            _ = try node.assumeIsolated(broker) { try $0.start() }
+            _ = try node.assumeIsolated(broker) { broker in Result { try broker.start() } }.get()
             return broker
         }
     }
@@ -110,8 +110,8 @@ final class SimulatedWorker: @unchecked Sendable {
             )
             let endpoint = try node.assumeIsolated(worker) { worker in
                 _ = worker.load  // Makes the executors.
-                return try worker.start()
-            }
+                return Result { try worker.start() }
+            }.get()
             return (worker, endpoint)
         }
         self.executors = holder.executors
