@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Synchronization
 
 /// The C library's heap, and what the system says of the process's memory.
 enum Heap {
@@ -13,7 +14,11 @@ enum Heap {
     /// Gives memory that was freed in pieces back to the system. Without it a worker whose large
     /// models come and go grows to several times what it holds: 168 MiB became 640 after 30 versions
     /// of a model of 90.
-    static func trim() { _ = self.function?(0) }
+    static func trim() { self.trimming.withLock { _ in _ = self.function?(0) } }
+
+    /// One at a time: where a sanitizer stands in for the C library's heap, the first call sets that
+    /// heap up, and a second one meanwhile would meet half of it.
+    private static let trimming = Mutex(())
 
     /// What the process holds in memory, in bytes: proc(5)'s `statm`, whose second number counts
     /// pages. `nil` if the system does not say.
