@@ -23,6 +23,11 @@ extension Worker {
     /// For how long a question for a model's description waits: it has no time of its own.
     private static let describeLimit: Duration = .seconds(30)
 
+    /// What a request says of the model that it means.
+    private typealias AskedModel = (
+        name: UnsafeRawBufferPointer, version: UInt32, label: UnsafeRawBufferPointer
+    )
+
     // MARK: Waiting
 
     /// Keeps a request whose version is listed and not loaded, or refuses it.
@@ -55,18 +60,10 @@ extension Worker {
     /// would come to nobody.
     private func postpone(
         _ stream: DemandQueue<HeldRequest>.Waiting,
-        _ model: (name: UnsafeRawBufferPointer, version: UInt32, label: UnsafeRawBufferPointer),
+        _ model: AskedModel,
         now: Moment
     ) -> Bool {
-        self.submitArrivals()
-        guard
-            let (version, actions) = self.table.demand(
-                model.name,
-                version: model.version,
-                label: model.label,
-                now: now
-            )
-        else { return false }
+        guard let (version, actions) = self.demand(model, now: now) else { return false }
         let detail =
             "model '\(version.name)/\(version.version)' is not loaded, which begins now; open "
             + "streams do not wait for it"
@@ -97,21 +94,27 @@ extension Worker {
         }
     }
 
+    /// Has the model loaded that a request asks for, if it is on demand.
+    private func demand(
+        _ model: AskedModel,
+        now: Moment
+    ) -> (key: ModelTable.Key, actions: [ModelTable.Action])? {
+        // Requests of this turn have been given their places: none of those may go.
+        self.submitArrivals()
+        return self.table.demand(
+            model.name,
+            version: model.version,
+            label: model.label,
+            now: now
+        )
+    }
+
     private func hold(
-        _ model: (name: UnsafeRawBufferPointer, version: UInt32, label: UnsafeRawBufferPointer),
+        _ model: AskedModel,
         _ waiting: DemandQueue<HeldRequest>.Waiting,
         now: Moment
     ) -> Bool {
-        // Requests of this turn have been given their places: none of those may go.
-        self.submitArrivals()
-        guard
-            let (version, actions) = self.table.demand(
-                model.name,
-                version: model.version,
-                label: model.label,
-                now: now
-            )
-        else { return false }
+        guard let (version, actions) = self.demand(model, now: now) else { return false }
         guard self.isServing else {
             self.end(waiting, ErrorReply(.draining, "the worker is shutting down"))
             return true

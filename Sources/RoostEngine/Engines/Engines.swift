@@ -30,7 +30,7 @@ package final class Engines: Sendable {
     ) {
         self.init(
             isONNXRuntimeChosen: onnxRuntimePath != nil
-                || ONNXRuntimeSearch().environmentPath != nil,
+                || LibrarySearch(.onnxRuntime).environmentPath != nil,
             onnxRuntime: { () throws(EngineError) in
                 let engine = try ONNXRuntime(
                     libraryPath: onnxRuntimePath,

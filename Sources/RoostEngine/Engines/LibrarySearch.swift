@@ -18,6 +18,12 @@ struct LibrarySearch {
         /// What every name of the library begins with.
         let fileNamePrefix: String
 
+        static let onnxRuntime = Library(
+            directory: ONNXRuntime.name,
+            environmentKey: "ROOST_ENGINE_PATH",
+            systemNames: ["libonnxruntime.so.1", "libonnxruntime.so"],
+            fileNamePrefix: "libonnxruntime.so"
+        )
         static let openVINO = Library(
             directory: OpenVINO.name,
             environmentKey: "ROOST_OPENVINO_PATH",

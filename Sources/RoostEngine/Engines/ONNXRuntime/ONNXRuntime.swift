@@ -1,7 +1,7 @@
 /// ONNX Runtime, the engine for `.onnx` models, through its C interface.
 ///
 /// The library is loaded at run time and stays loaded until the process ends; making a second
-/// value for the same library is cheap. See ``ONNXRuntimeSearch`` for where it is looked for.
+/// value for the same library is cheap. See ``LibrarySearch`` for where it is looked for.
 ///
 /// ```swift
 /// let engine = try ONNXRuntime()
@@ -26,7 +26,7 @@ package struct ONNXRuntime: Engine {
         sharedThreads: Int? = nil
     ) throws(EngineError) {
         self.library = try ONNXRuntimeLibrary.find(
-            ONNXRuntimeSearch(explicitPath: libraryPath),
+            LibrarySearch(.onnxRuntime, explicitPath: libraryPath),
             sharedThreads: sharedThreads
         )
     }

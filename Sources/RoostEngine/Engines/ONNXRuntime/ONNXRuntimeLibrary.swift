@@ -10,7 +10,7 @@ final class ONNXRuntimeLibrary: @unchecked Sendable {
     /// What to do when it is missing or unusable.
     private static let remedy =
         "run 'roost engine install onnxruntime' (or 'make engines'), or set "
-        + "\(ONNXRuntimeSearch.environmentKey) to where it is"
+        + "\(LibrarySearch.Library.onnxRuntime.environmentKey) to where it is"
     /// From 1.31 on ONNX Runtime collects what machine and models it runs, in a database below
     /// `~/.cache`, and sends it to Microsoft, unless this variable says otherwise. A worker tells
     /// nobody anything; who sets the variable before, to 0 for example, decides.
@@ -34,12 +34,12 @@ final class ONNXRuntimeLibrary: @unchecked Sendable {
     /// - Parameter sharedThreads: how many threads all its sessions are to share. It is settled when
     ///   the library is first loaded.
     static func find(
-        _ search: ONNXRuntimeSearch,
+        _ search: LibrarySearch,
         sharedThreads: Int? = nil
     ) throws(EngineError) -> ONNXRuntimeLibrary {
         let places = search.places
         for place in places {
-            guard let path = ONNXRuntimeSearch.library(at: place) else { continue }
+            guard let path = search.library(at: place) else { continue }
             let isFile = path.contains("/")
             if let library = try Self.open(path, isFile: isFile, sharedThreads) {
                 guard sharedThreads == nil || sharedThreads == library.sharedThreads else {

@@ -2,9 +2,10 @@ import Testing
 
 @testable import RoostEngine
 
-@Suite struct ONNXRuntimeSearchTests {
-    private var search: ONNXRuntimeSearch {
-        ONNXRuntimeSearch(
+@Suite struct LibrarySearchTests {
+    private var search: LibrarySearch {
+        LibrarySearch(
+            .onnxRuntime,
             explicitPath: nil,
             environmentPath: nil,
             currentDirectory: "/home/me",
@@ -49,13 +50,13 @@ import Testing
     @Test("a directory's library is the name without a version, if there is one")
     func directory() {
         let directory = TemporaryDirectory()
-        #expect(ONNXRuntimeSearch.library(at: directory.path) == nil)
+        #expect(self.search.library(at: directory.path) == nil)
         directory.write("README")
         let versioned = directory.write("libonnxruntime.so.1.31.1")
-        #expect(ONNXRuntimeSearch.library(at: directory.path) == versioned)
+        #expect(self.search.library(at: directory.path) == versioned)
         let plain = directory.write("libonnxruntime.so")
-        #expect(ONNXRuntimeSearch.library(at: directory.path) == plain)
-        #expect(ONNXRuntimeSearch.library(at: plain) == plain)
+        #expect(self.search.library(at: directory.path) == plain)
+        #expect(self.search.library(at: plain) == plain)
     }
 
     @Test("a missing library is an error that lists the places and names the command")
