@@ -179,13 +179,15 @@ extension Worker {
             self.endStream(job, ErrorReply(.cancelled, "the stream was cancelled"))
             return
         }
-        guard
-            let job = self.pool.cancel(key) ?? self.takeWaiting(where: { $0.key == key }).first
-                ?? self.takeFollowers(where: { $0.key == key }).first
-        else { return }
-        self.share(job, with: [])
-        self.end(job)
-        self.fail(key, ErrorReply(.cancelled, "the request was cancelled while it waited"))
+        // More than one only if the client gave them one number: then it means all of them.
+        let jobs =
+            self.pool.cancel(key).map { [$0] }
+            ?? self.takeWaiting { $0.key == key } + self.takeFollowers { $0.key == key }
+        for job in jobs {
+            self.share(job, with: [])
+            self.end(job)
+            self.fail(key, ErrorReply(.cancelled, "the request was cancelled while it waited"))
+        }
     }
 
     private func shared(_ requestID: UInt64, _ peer: PeerID) -> Job? {

@@ -226,7 +226,7 @@ struct CacheTests {
         try await WorkerScene.with(models: [counted.model()], peers: 3) { scene, peers in
             for peer in peers { _ = try await scene.greeted(peer) }
             try await self.block(peers[2], counted)
-            await self.ask(peers[0], 1, aux: loss == .deadline ? 20_000 : 30_000_000)
+            await self.ask(peers[0], 1, aux: loss == .deadline ? 400_000 : 30_000_000)
             // One of the same link, which goes with it.
             await self.ask(peers[0], 2)
             try await self.sync(peers[0])
@@ -242,7 +242,7 @@ struct CacheTests {
                 await peers[0].send(Unknown())
                 _ = try await peers[0].next(GoAway.self)
             case .deadline:
-                try await Task.sleep(for: .milliseconds(30))
+                try await Task.sleep(for: .milliseconds(400))
             }
             #expect(await scene.worker.pool.statistics.queued == 1)
             counted.gate.open(2)
@@ -335,6 +335,22 @@ struct CacheTests {
             counted.gate.open()
             #expect(try await self.result(peers[0], 1) == 1)
             #expect(counted.count == 1)
+            try await self.isClean(scene)
+        }
+    }
+
+    @Test("followers of one link with one number are all cancelled, and none is left behind")
+    func sameNumber() async throws {
+        let counted = Counted()
+        try await WorkerScene.with(models: [counted.model()]) { scene, peers in
+            _ = try await scene.greeted(peers[0])
+            await self.ask(peers[0], 1)
+            try await counted.gate.waitForArrivals(1)
+            for _ in 1...2 { await self.ask(peers[0], 2) }
+            await peers[0].send(Cancel(), requestID: 2)
+            for _ in 1...2 { #expect(try await self.error(peers[0], 2).code == .cancelled) }
+            counted.gate.open()
+            #expect(try await self.result(peers[0], 1) == 1)
             try await self.isClean(scene)
         }
     }
