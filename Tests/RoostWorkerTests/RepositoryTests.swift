@@ -85,7 +85,7 @@ struct RepositoryTests {
     @Test(
         "a model that is swapped 100 times in a row ends up listed as it is, and no error is told of"
     )
-    func swaps() async throws {
+    func announced() async throws {
         self.directory.write("m/1/model.onnx", "1")
         let refusals = Mutex<[String]>([])
         // Quick changes are refused from the third on.
