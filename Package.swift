@@ -259,7 +259,8 @@ let package = Package(
         .testTarget(
             name: "RoostWorkerTests",
             dependencies: [
-                "RoostClient", "RoostEngine", "RoostTestKit", "RoostWire", "RoostWorker", "ZeroMQ",
+                "RoostBroker", "RoostClient", "RoostEngine", "RoostTestKit", "RoostWire",
+                "RoostWorker", "ZeroMQ",
             ],
             swiftSettings: settings
         ),

@@ -1,6 +1,7 @@
 internal import RoostWire
 
-/// Bounds how often one worker id's record may change: each change goes to every client.
+/// Bounds how often one worker id may register a new life, or change its record: each goes to every
+/// client.
 ///
 /// Only what changes something is counted. To repeat what is held is free, so that a fleet that
 /// registers anew after UNKNOWN is never kept out; and a refused registration is free here too, or

@@ -34,16 +34,30 @@ package struct WorkerRegistry: Sendable {
         package var tombstoneLife: Duration = .seconds(60)
         /// How many workers that went are remembered, and how many that were replaced.
         package var tombstonesMax = 65_536
-        /// How many changes of its record a worker may register at once, ...
+        /// How many lives a worker may register at once, ...
         package var registrationBurst = 20
-        /// ... and how many a minute on and on.
+        /// ... and how many a minute on and on. Two processes that take one name from each other are
+        /// kept to that.
         package var registrationsPerMinute = 12
+        /// How many changes of its record a worker may announce in one life at once, ...
+        package var changeBurst = 20
+        /// ... and how many a minute on and on. Each goes to every client: fewer spare them messages
+        /// and leave them longer with what was. A worker that changes more often announces its
+        /// newest record as soon as it may.
+        package var changesPerMinute = 60
         package init() {}
 
         var registrations: TokenBucket.Rate {
             .init(
                 burst: self.registrationBurst,
                 interval: .seconds(60) / max(self.registrationsPerMinute, 1)
+            )
+        }
+
+        var changes: TokenBucket.Rate {
+            .init(
+                burst: self.changeBurst,
+                interval: .seconds(60) / max(self.changesPerMinute, 1)
             )
         }
     }
@@ -104,6 +118,7 @@ package struct WorkerRegistry: Sendable {
     private var tombstones: Tombstones
     private var superseded: Recent<InstanceID, Superseded>
     private var registrations: RegistrationLimit
+    private var changes: RegistrationLimit
     /// Raised at every change.
     package private(set) var sequence: UInt64 = 0
 
@@ -116,6 +131,7 @@ package struct WorkerRegistry: Sendable {
             rate: limits.registrations,
             idsMax: limits.tombstonesMax
         )
+        self.changes = RegistrationLimit(rate: limits.changes, idsMax: limits.tombstonesMax)
     }
 
     package var count: Int { self.slots.count }
@@ -195,9 +211,7 @@ package struct WorkerRegistry: Sendable {
         }
         var same = record
         same.state = held.state
-        if same != held, let wait = self.registrations.take(record.workerID, now: now) {
-            return .limited(wait)
-        }
+        if let wait = self.wait(toChange: held, to: same, now: now) { return .limited(wait) }
         return .accepted(
             self.heard(slot, now: now) { lease in
                 let state = lease.record.state
@@ -205,6 +219,19 @@ package struct WorkerRegistry: Sendable {
                 if state == .draining { lease.record.state = .draining }
             }
         )
+    }
+
+    /// `nil` if a process may change its record now, else how long it has to wait: a change within
+    /// one life is counted apart from lives.
+    private mutating func wait(
+        toChange held: WorkerRecord,
+        to record: WorkerRecord,
+        now: Moment
+    ) -> Duration? {
+        guard record != held else { return nil }
+        return record.incarnation == held.incarnation
+            ? self.changes.take(record.workerID, now: now)
+            : self.registrations.take(record.workerID, now: now)
     }
 
     /// A worker is still there.
@@ -373,5 +400,6 @@ package struct WorkerRegistry: Sendable {
         self.tombstones.prune(now: now)
         self.superseded.prune(now: now)
         self.registrations.prune(now: now)
+        self.changes.prune(now: now)
     }
 }

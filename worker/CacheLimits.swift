@@ -20,4 +20,27 @@ package struct CacheLimits: Hashable, Sendable {
     package static let lifetimeBounds = Duration.milliseconds(1)...Duration.seconds(86_400)
     package static let entryBounds = 1...(64 << 20)
     package static let followersBounds = 0...1_000_000
+
+    /// Every problem with them, in words; empty if there is none.
+    func problems() -> [String] {
+        var problems: [String] = []
+        if self.bytesMax != 0, !Self.bytesBounds.contains(self.bytesMax) {
+            problems.append("its cache must have 0 bytes, or 4 KiB to 1 TiB")
+        }
+        if !Self.lifetimeBounds.contains(self.lifetime) {
+            problems.append("answers can be given again for 1 ms to a day")
+        }
+        if !Self.entryBounds.contains(self.entryMax) {
+            problems.append("the largest entry of its cache must have 1 byte to 64 MiB")
+        }
+        if !Self.followersBounds.contains(self.followersMax) {
+            problems.append("0 to 1000000 requests may wait for an equal one")
+        }
+        if self.bytesMax == 0, self.followersMax == 0 {
+            problems.append(
+                "its cache does nothing: no answer is kept, and no request waits for an equal one"
+            )
+        }
+        return problems
+    }
 }

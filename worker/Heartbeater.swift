@@ -8,7 +8,11 @@ internal import RoostWire
 /// ```
 /// waiting --time--> registering --REGISTER_OK--> registered --silence, loss--> waiting
 /// registering --no answer in `answerLimit`--> waiting        registered --UNKNOWN--> registering
+/// registered --record changed--> announcing --REGISTER_OK, "too often"--> registered
 /// ```
+///
+/// A record that changes more often than the broker takes is announced as it is when it may be: what
+/// it was meanwhile nobody is told.
 ///
 /// Who was registered and loses the broker waits for a time drawn from the whole `spread` that the
 /// broker asked for: a fleet that comes back at once would keep it busy for seconds.
@@ -32,6 +36,8 @@ struct Heartbeater: Sendable {
         case registering(until: Moment)
         /// Registered; the broker was last heard then.
         case registered(nextBeat: Moment, heard: Moment)
+        /// Registered, and REGISTER was sent again since the record changed; the answer is due then.
+        case announcing(until: Moment)
         case stopped
     }
 
@@ -51,6 +57,9 @@ struct Heartbeater: Sendable {
     /// than this and shorter than ``answerLimit``. Nobody tells of a connection that was refused
     /// (PROTOCOL, §1.4), and only a large fleet's broker has to be given time.
     static let connectLimitMin: Duration = .seconds(1)
+    /// A change that came too often is not announced again before this time, whatever the broker
+    /// says.
+    static let changeWaitMin: Duration = .milliseconds(100)
 
     private var state: State
     private var backoff = Backoff()
@@ -58,6 +67,8 @@ struct Heartbeater: Sendable {
     private var spread: Duration?
     /// Since when the link is registered.
     private var registered: Moment?
+    /// A change of the record waits to be announced, and may be then.
+    private var changeDue: Moment?
     private var interval: Duration
     private var wasReported = false
 
@@ -69,14 +80,18 @@ struct Heartbeater: Sendable {
     /// When ``tick(now:jitter:)`` is due.
     var deadline: Moment {
         switch self.state {
-        case .waiting(let until), .registering(let until): until
-        case .registered(let nextBeat, let heard): min(nextBeat, heard + Self.silenceLimit)
+        case .waiting(let until), .registering(let until), .announcing(let until): until
+        case .registered(let nextBeat, let heard):
+            min(nextBeat, heard + Self.silenceLimit, self.changeDue ?? .never)
         case .stopped: .never
         }
     }
 
     var isRegistered: Bool {
-        if case .registered = self.state { true } else { false }
+        switch self.state {
+        case .registered, .announcing: true
+        case .waiting, .registering, .stopped: false
+        }
     }
 
     /// Time has passed.
@@ -86,10 +101,11 @@ struct Heartbeater: Sendable {
         case .waiting:
             self.state = .registering(until: now + self.connectLimit)
             return [.connect]
-        case .registering:
+        case .registering, .announcing:
             return self.lost(now: now, jitter: jitter)
         case .registered(_, let heard):
             if now - heard >= Self.silenceLimit { return self.lost(now: now, jitter: jitter) }
+            if let changeDue, now >= changeDue { return self.announce(now: now) }
             self.state = .registered(nextBeat: now + self.spaced(jitter), heard: heard)
             return [.beat]
         case .stopped:
@@ -97,16 +113,24 @@ struct Heartbeater: Sendable {
         }
     }
 
-    /// The record changed: a registered broker hears of it at once.
+    /// The record changed: a registered broker hears of it at once, or as soon as it wants to.
     mutating func recordChanged(now: Moment) -> [Action] {
-        guard case .registered = self.state else { return [] }
-        self.state = .registering(until: now + Self.answerLimit)
+        guard case .registered = self.state, self.changeDue == nil else { return [] }
+        return self.announce(now: now)
+    }
+
+    private mutating func announce(now: Moment) -> [Action] {
+        self.changeDue = nil
+        self.state = .announcing(until: now + Self.answerLimit)
         return [.register]
     }
 
     /// REGISTER_OK came.
     mutating func accepted(_ answer: RegisterOK, now: Moment, jitter: Double) -> [Action] {
-        guard case .registering = self.state else { return [] }
+        switch self.state {
+        case .registering, .announcing: break
+        case .waiting, .registered, .stopped: return []
+        }
         self.registered = self.registered ?? now
         self.spread = min(answer.spread, Self.spreadMax)
         self.wasReported = false
@@ -124,12 +148,32 @@ struct Heartbeater: Sendable {
     }
 
     /// UNKNOWN came: the broker lost our lease.
-    mutating func unknown(now: Moment) -> [Action] { self.recordChanged(now: now) }
+    mutating func unknown(now: Moment) -> [Action] {
+        switch self.state {
+        case .registered:
+            self.changeDue = nil
+            self.state = .registering(until: now + Self.answerLimit)
+            return [.register]
+        case .announcing(let until):
+            // What is on its way is a registration anew.
+            self.state = .registering(until: until)
+            return []
+        case .waiting, .registering, .stopped:
+            return []
+        }
+    }
 
-    /// ERROR came: the broker does not take the record.
+    /// ERROR came: the broker does not take the record, or not yet.
     mutating func refused(_ error: ErrorReply, now: Moment, jitter: Double) -> [Action] {
         guard self.state != .stopped else { return [] }
+        if case .announcing = self.state, error.code == .overloaded {
+            // It holds the record of before, and takes a newer one then.
+            self.changeDue = now + max(error.backoff, Self.changeWaitMin)
+            self.state = .registered(nextBeat: now, heard: now)
+            return self.tick(now: now, jitter: jitter)
+        }
         self.registered = nil
+        self.changeDue = nil
         self.state = .waiting(
             until: now + max(error.backoff, .seconds(1), self.backoff.next(jitter: jitter))
         )
@@ -142,6 +186,7 @@ struct Heartbeater: Sendable {
         guard self.state != .stopped else { return [] }
         if let registered, now - registered >= Self.healthyAfter { self.backoff.reset() }
         self.registered = nil
+        self.changeDue = nil
         self.state = .waiting(until: now + self.wait(jitter))
         return [.disconnect]
     }

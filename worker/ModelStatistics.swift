@@ -16,6 +16,15 @@ package struct ModelStatistics: Hashable, Sendable {
         package var timedOut: UInt64 = 0
         /// Taken back by their clients while they waited, or lost with them.
         package var cancelled: UInt64 = 0
+
+        mutating func add(_ other: Refusals) {
+            self.full &+= other.full
+            self.late &+= other.late
+            self.draining &+= other.draining
+            self.expired &+= other.expired
+            self.timedOut &+= other.timedOut
+            self.cancelled &+= other.cancelled
+        }
     }
 
     /// How long the parts of an execution took, in nanoseconds.
@@ -73,6 +82,26 @@ package struct ModelStatistics: Hashable, Sendable {
         self.batchSizes[Self.sizeClass(rows)] &+= 1
     }
 
+    /// Adds what was done elsewhere, or before.
+    mutating func add(_ other: ModelStatistics) {
+        self.requests &+= other.requests
+        self.rows &+= other.rows
+        self.executions &+= other.executions
+        self.queueNanoseconds &+= other.queueNanoseconds
+        self.times.input &+= other.times.input
+        self.times.compute &+= other.times.compute
+        self.times.output &+= other.times.output
+        if self.batchSizes.isEmpty {
+            self.batchSizes = other.batchSizes
+        } else {
+            for (index, count) in other.batchSizes.enumerated() {
+                self.batchSizes[index] &+= count
+            }
+        }
+        self.refusals.add(other.refusals)
+        self.failedBatches &+= other.failedBatches
+    }
+
     /// Which class counts batches of that many rows.
     package static func sizeClass(_ rows: Int) -> Int {
         rows <= 1
@@ -81,8 +110,8 @@ package struct ModelStatistics: Hashable, Sendable {
 }
 
 extension ModelCounters {
-    init(_ model: LoadedModel, _ statistics: ModelStatistics) {
-        self.init(name: model.name, version: model.version)
+    init(_ key: ModelTable.Key, _ statistics: ModelStatistics) {
+        self.init(name: key.name, version: key.version)
         self.requests = statistics.requests
         self.rows = statistics.rows
         self.executions = statistics.executions

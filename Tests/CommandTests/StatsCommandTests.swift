@@ -33,7 +33,7 @@ struct StatsCommandTests {
         let two = Self.statistics("digits", requests: 300, executions: 75)
         let idle = Self.statistics("idle", requests: 0, executions: 0)
         let entries = StatsCommand.entries(
-            [("a", [one]), ("b", [two, idle])],
+            [.init(id: "a", statistics: [one]), .init(id: "b", statistics: [two, idle])],
             perWorker: false
         )
         #expect(
@@ -43,7 +43,10 @@ struct StatsCommandTests {
                 idle          1        1         0          -       -       -        -       -  0
                 """
         )
-        let apart = StatsCommand.entries([("b", [two, idle]), ("a", [one])], perWorker: true)
+        let apart = StatsCommand.entries(
+            [.init(id: "b", statistics: [two, idle]), .init(id: "a", statistics: [one])],
+            perWorker: true
+        )
         #expect(apart.map(\.workers) == [["a"], ["b"], ["b"]])
         #expect(apart.map(\.statistics.requests) == [100, 300, 0])
     }
@@ -59,7 +62,10 @@ struct StatsCommandTests {
         let plain = Self.statistics("digits", requests: 8, executions: 8)
         let other = Self.statistics("other", requests: 0, executions: 0)
         let entries = StatsCommand.entries(
-            [("a", [plain]), ("b", [cached, other]), ("c", [cached])],
+            [
+                .init(id: "a", statistics: [plain]), .init(id: "b", statistics: [cached, other]),
+                .init(id: "c", statistics: [cached]),
+            ],
             perWorker: false
         )
         #expect(
@@ -72,6 +78,55 @@ struct StatsCommandTests {
         #expect(entries[0].statistics.cache?.misses == 18)
     }
 
+    private static func status(
+        _ name: String,
+        _ flags: ModelMemory.Flags?,
+        _ state: ModelState.State = .ready
+    ) -> ModelStatus {
+        ModelStatus(
+            ModelState(name: name, version: 1, state: state),
+            memory: flags.map { ModelMemory(bytes: 1, flags: $0) }
+        )
+    }
+
+    @Test("whether versions are loaded is shown if a worker loads them as they are asked for")
+    func states() {
+        let digits = Self.statistics("digits", requests: 8, executions: 8)
+        let faces = Self.statistics("faces", requests: 0, executions: 0)
+        func answer(_ id: String, _ flags: ModelMemory.Flags?) -> StatsCommand.Answer {
+            .init(
+                id: id,
+                statistics: [digits, faces],
+                versions: [
+                    Self.status("digits", flags.map { _ in .pinned }),
+                    Self.status("faces", flags, flags == .onDemand ? .available : .ready),
+                ]
+            )
+        }
+        let mixed = [answer("a", .onDemand), answer("b", .onDemand), answer("c", [])]
+        #expect(
+            StatsCommand.table(
+                StatsCommand.entries(mixed, perWorker: false),
+                perWorker: false
+            ) == """
+                MODEL   VERSION  WORKERS  STATE                 REQUESTS  ROWS/EXEC   QUEUE   INPUT  COMPUTE  OUTPUT  REFUSED
+                digits        1        3  ready, pinned               24        1.0  20.0us  1.50us   2.00ms  10.0us  0
+                faces         1        3  2 on-demand; 1 ready         0          -       -       -        -       -  0
+                """
+        )
+        let apart = StatsCommand.entries(mixed, perWorker: true)
+        #expect(
+            apart.map(StatsCommand.states) == [
+                "ready, pinned", "ready, pinned", "ready, pinned", "on-demand", "on-demand",
+                "ready",
+            ]
+        )
+        // Of workers that load everything there is nothing to tell.
+        let plain = StatsCommand.entries([answer("a", nil)], perWorker: false)
+        #expect(plain.map(\.states) == [[nil], [nil]])
+        #expect(!StatsCommand.table(plain, perWorker: false).contains("STATE"))
+    }
+
     @Test("a bar for each size of batch, up to the largest that came")
     func histogram() {
         let statistics = Self.statistics(
@@ -80,7 +135,7 @@ struct StatsCommandTests {
             executions: 5,
             batchSizes: [4, 0, 1, 0, 0]
         )
-        let entry = StatsCommand.Entry(statistics: statistics, workers: ["a"])
+        let entry = StatsCommand.Entry(statistics: statistics, workers: ["a"], states: [nil])
         #expect(
             StatsCommand.histogram(entry).split(separator: "\n").map(String.init) == [
                 "digits/1: executions by their rows",

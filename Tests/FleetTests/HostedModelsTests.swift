@@ -41,6 +41,30 @@ struct HostedModelsTests {
         #expect(!left.output.contains { $0.contains("ready") })
     }
 
+    @Test("a host may have as many connections as the system allows, and says so if they are few")
+    func openFiles() async throws {
+        // The soft limit is raised to the hard one.
+        for (limits, soft, isTold) in [
+            ("-S -n 200", nil, false), ("-n 300", "300", true),
+        ] as [(String, String?, Bool)] {
+            let host = try ChildProcess(
+                .init(path: "/bin/sh"),
+                ["-c", "ulimit \(limits); exec \"$0\"", Self.program.path],
+                environment: ["ROOST_BROKER": "tcp://127.0.0.1:1"]
+            )
+            _ = try await host.waitForLine(containing: "ready on")
+            let file = "/proc/\(host.processID)/limits"
+            let lines = try await ChildProcess.run(.init(path: "/bin/cat"), [file]).output
+            let line = lines.first { $0.hasPrefix("Max open files") }
+            let values = try #require(line).split(separator: " ")
+            #expect(values[3] == values[4])
+            if let soft { #expect(values[3] == soft) }
+            if isTold { _ = try await host.waitForLine(containing: "only 300 connec", in: .error) }
+            host.send(.terminate)
+            #expect(try await host.wait() == .code(0))
+        }
+    }
+
     @Test("SIGTERM lets a stream go on, and the second one ends it")
     func signals() async throws {
         let fleet = try await ProcessFleet(workers: [])

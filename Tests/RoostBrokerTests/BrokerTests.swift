@@ -285,19 +285,22 @@ struct BrokerTests {
 
     @Test("a worker that changes too often is told when it may again")
     func registrationsOfAWorker() async throws {
-        try await self.withBroker(configure: { $0.leases.registrationBurst = 2 }) { scene, peers in
+        try await self.withBroker(configure: { $0.leases.changeBurst = 2 }) { scene, peers in
             var record = scene.record("w", of: peers[0])
-            for revision in 1...2 as ClosedRange<UInt64> {
+            for revision in 1...3 as ClosedRange<UInt64> {
                 record.revision = revision
                 await peers[0].send(Register(record: record))
                 _ = try await peers[0].next(RegisterOK.self)
             }
-            record.revision = 3
+            record.revision = 4
             await peers[0].send(Register(record: record))
             let error = try await peers[0].next(ErrorReply.self)
             #expect(error.code == .overloaded)
             #expect(error.detail.contains("'w'"))
-            #expect((.seconds(1)...(.seconds(6))).contains(error.backoff))
+            #expect((.zero...(.seconds(1.1))).contains(error.backoff))
+            // It holds its lease with the record of before.
+            await peers[0].send(Heartbeat(revision: 4, state: .ready))
+            #expect(try await peers[0].next(HeartbeatAck.self).knownRevision == 3)
         }
     }
 

@@ -178,34 +178,86 @@ struct LeaseTests {
 
     // MARK: Too often
 
-    @Test("a worker registers 20 changes at once, then one each 5 s; repeats are free")
-    func registrationLimit() {
+    @Test("a worker announces 20 changes at once, then one each second; repeats are free")
+    func changeLimit() {
         var registry = self.fleet(1)
         func register(_ revision: UInt64, _ milliseconds: Int64) -> WorkerRegistry.Registration {
             var record = Self.worker(0)
             record.revision = revision
             return registry.register(record, now: .milliseconds(milliseconds))
         }
-        // The first registration of all was one of the 20.
-        for revision in 2...20 as ClosedRange<UInt64> {
-            guard case .accepted = register(revision, 0) else {
+        for revision in 2...21 as ClosedRange<UInt64> {
+            guard case .accepted(.some) = register(revision, 0) else {
                 Issue.record("revision \(revision)")
                 return
             }
         }
-        #expect(register(21, 0) == .limited(.seconds(5)))
-        for _ in 0..<100 { #expect(register(20, 1) == .accepted(nil)) }
+        #expect(register(22, 0) == .limited(.seconds(1)))
+        for _ in 0..<100 { #expect(register(21, 1) == .accepted(nil)) }
         // A suspect that says what is held comes back.
         _ = registry.sweep(now: .milliseconds(3_001))
-        guard case .accepted(.some) = register(20, 3_002) else {
+        guard case .accepted(.some) = register(21, 3_002) else {
             Issue.record("a suspect was kept out")
             return
         }
+        // Three tokens were given back.
+        for revision in 22...24 as ClosedRange<UInt64> {
+            guard case .accepted(.some) = register(revision, 3_002) else {
+                Issue.record("revision \(revision)")
+                return
+            }
+        }
+        #expect(register(25, 3_002) == .limited(.milliseconds(998)))
+        // What is refused leaves the record of before.
+        #expect(registry.records(matching: Selector()).map(\.revision) == [24])
+    }
+
+    @Test("a worker registers 20 lives at once, then one each 5 s, however little each changes")
+    func registrationLimit() {
+        var registry = self.fleet(0)
+        func register(_ incarnation: UInt64, _ at: Int64) -> WorkerRegistry.Registration {
+            registry.register(.sample(incarnation: incarnation), now: .milliseconds(at))
+        }
+        for incarnation in 1...20 as ClosedRange<UInt64> {
+            guard case .accepted(.some) = register(incarnation, 0) else {
+                Issue.record("incarnation \(incarnation)")
+                return
+            }
+        }
+        #expect(register(21, 0) == .limited(.seconds(5)))
         guard case .accepted(.some) = register(21, 5_000) else {
             Issue.record("a token was not given back")
             return
         }
         #expect(register(22, 5_000) == .limited(.seconds(5)))
+    }
+
+    @Test("new lives are no way to more changes, nor are changes to more lives")
+    func livesAndChanges() {
+        var registry = self.fleet(0)
+        let start = Moment.milliseconds(0)
+        _ = registry.register(.sample(incarnation: 1), now: start)
+        for revision in 2...21 as ClosedRange<UInt64> {
+            _ = registry.register(.sample(incarnation: 1, revision: revision), now: start)
+        }
+        guard case .accepted = registry.register(.sample(incarnation: 2), now: start) else {
+            Issue.record("changes were counted as lives")
+            return
+        }
+        let changed = WorkerRecord.sample(incarnation: 2, revision: 2)
+        #expect(registry.register(changed, now: start) == .limited(.seconds(1)))
+    }
+
+    @Test("a process that takes a newer incarnation registers a life, not a change")
+    func outliving() {
+        var registry = self.fleet(0)
+        var record = WorkerRecord.sample(incarnation: 1)
+        for incarnation in 1...20 as ClosedRange<UInt64> {
+            record.incarnation = incarnation
+            _ = registry.register(record, now: .milliseconds(0))
+        }
+        record.incarnation = 21
+        #expect(registry.register(record, now: .milliseconds(0)) == .limited(.seconds(5)))
     }
 
     @Test("what is refused costs the rightful holder of a name nothing")

@@ -14,10 +14,12 @@ struct HeartbeaterTests {
         spread: .milliseconds(500)
     )
 
+    private static let tooOften = ErrorReply(.overloaded, "too often", backoff: .milliseconds(400))
+
     /// The states, each at time 0, and the events that may come in them.
-    enum State: CaseIterable { case waiting, registering, registered, stopped }
+    enum State: CaseIterable { case waiting, registering, registered, announcing, limited, stopped }
     enum Event: CaseIterable {
-        case accepted, heard, otherRevision, unknown, refused, lost, changed
+        case accepted, heard, otherRevision, unknown, refused, limited, lost, changed
     }
 
     private func heartbeater(in state: State) -> Heartbeater {
@@ -27,6 +29,10 @@ struct HeartbeaterTests {
         _ = heartbeater.tick(now: start, jitter: 0.5)
         if state == .registering { return heartbeater }
         _ = heartbeater.accepted(Self.answer, now: start, jitter: 0.5)
+        if state == .registered { return heartbeater }
+        _ = heartbeater.recordChanged(now: start)
+        if state == .announcing { return heartbeater }
+        _ = heartbeater.refused(Self.tooOften, now: start, jitter: 0.5)
         if state == .stopped { heartbeater.stop() }
         return heartbeater
     }
@@ -40,6 +46,7 @@ struct HeartbeaterTests {
         case .unknown: return heartbeater.unknown(now: now)
         case .refused:
             return heartbeater.refused(ErrorReply(.stale, "no"), now: now, jitter: 0.5)
+        case .limited: return heartbeater.refused(Self.tooOften, now: now, jitter: 0.5)
         case .lost: return heartbeater.lost(now: now, jitter: 0.5)
         case .changed: return heartbeater.recordChanged(now: now)
         }
@@ -62,11 +69,20 @@ struct HeartbeaterTests {
             (.registering, .accepted, [.beat]), (.registering, .heard, []),
             (.registering, .otherRevision, []), (.registering, .unknown, []),
             (.registering, .refused, [.disconnect, .report("no")]),
+            (.registering, .limited, [.disconnect, .report("too often")]),
             (.registering, .lost, [.disconnect]), (.registering, .changed, []),
             (.registered, .accepted, []), (.registered, .heard, []),
             (.registered, .otherRevision, [.register]), (.registered, .unknown, [.register]),
             (.registered, .refused, [.disconnect, .report("no")]),
+            (.registered, .limited, [.disconnect, .report("too often")]),
             (.registered, .lost, [.disconnect]), (.registered, .changed, [.register]),
+            (.announcing, .accepted, [.beat]), (.announcing, .heard, []),
+            (.announcing, .otherRevision, []), (.announcing, .unknown, []),
+            (.announcing, .refused, [.disconnect, .report("no")]), (.announcing, .limited, [.beat]),
+            (.announcing, .lost, [.disconnect]), (.announcing, .changed, []),
+            (.limited, .accepted, []), (.limited, .heard, []), (.limited, .otherRevision, []),
+            (.limited, .unknown, [.register]), (.limited, .refused, [.disconnect, .report("no")]),
+            (.limited, .lost, [.disconnect]), (.limited, .changed, []),
             (.stopped, .accepted, []), (.stopped, .heard, []), (.stopped, .otherRevision, []),
             (.stopped, .unknown, []), (.stopped, .refused, []), (.stopped, .lost, []),
             (.stopped, .changed, []),
@@ -248,6 +264,49 @@ struct HeartbeaterTests {
         _ = heartbeater.accepted(Self.answer, now: .milliseconds(0), jitter: 0)
         let count = refuse(&heartbeater)
         #expect(count == 2)
+    }
+
+    @Test("a change that came too often is announced when the broker takes it, once for all since")
+    func limitedChange() {
+        var heartbeater = self.heartbeater(in: .limited)
+        #expect(heartbeater.isRegistered)
+        #expect(heartbeater.deadline == .milliseconds(400))
+        #expect(heartbeater.recordChanged(now: .milliseconds(200)) == [])
+        #expect(heartbeater.tick(now: .milliseconds(399), jitter: 0.5) == [])
+        #expect(heartbeater.tick(now: .milliseconds(400), jitter: 0.5) == [.register])
+        #expect(heartbeater.accepted(Self.answer, now: .milliseconds(401), jitter: 0.5) == [.beat])
+        // Changes go out at once again.
+        #expect(heartbeater.recordChanged(now: .milliseconds(402)) == [.register])
+    }
+
+    @Test("a change waits for 100 ms at least, and beats go on however long it waits")
+    func limitedWaits() {
+        var heartbeater = self.heartbeater(in: .announcing)
+        let start = Moment.milliseconds(0)
+        _ = heartbeater.refused(ErrorReply(.overloaded, "no"), now: start, jitter: 0.5)
+        #expect(heartbeater.deadline == .milliseconds(100))
+        heartbeater = self.heartbeater(in: .announcing)
+        let long = ErrorReply(.overloaded, "no", backoff: .seconds(5))
+        _ = heartbeater.refused(long, now: start, jitter: 0.5)
+        #expect(heartbeater.tick(now: .milliseconds(1_000), jitter: 0.5) == [.beat])
+    }
+
+    @Test("a lease that is lost while a change is on its way is told of when it is refused")
+    func unknownWhileAnnouncing() {
+        var heartbeater = self.heartbeater(in: .announcing)
+        _ = heartbeater.unknown(now: .milliseconds(1))
+        #expect(!heartbeater.isRegistered)
+        let actions = heartbeater.refused(Self.tooOften, now: .milliseconds(2), jitter: 0.5)
+        #expect(actions == [.disconnect, .report("too often")])
+    }
+
+    @Test("a lost link forgets the change that waited: the next registration brings it")
+    func lostWhileLimited() {
+        var heartbeater = self.heartbeater(in: .limited)
+        _ = heartbeater.lost(now: .milliseconds(1), jitter: 0)
+        _ = heartbeater.tick(now: .milliseconds(1), jitter: 0)
+        _ = heartbeater.accepted(Self.answer, now: .milliseconds(2), jitter: 0.5)
+        #expect(heartbeater.deadline == .milliseconds(1_002))
     }
 
     @Test("a stopped heartbeater does nothing, ever")

@@ -198,6 +198,50 @@ struct HostedSessionTests {
         #expect(self.message { _ = try self.load(made) }.contains("cannot be made: it is tired"))
     }
 
+    @Test("what a cache may take is checked up to its bounds, and it has no meaning with state")
+    func caches() {
+        func problem(_ change: (inout HostedModel.Cache) -> Void) -> String? {
+            var model = self.model { Counter() }
+            var cache = HostedModel.Cache(bytesMax: 1 << 20)
+            change(&cache)
+            model.cache = cache
+            return model.problems().first
+        }
+        #expect(problem { _ in } == nil)
+        #expect(problem { $0.bytesMax = 0 } == nil)
+        for (good, bad) in [(4_096, 4_095), (1 << 40, 1 << 40 + 1)] {
+            #expect(problem { $0.bytesMax = good } == nil)
+            #expect(
+                problem { $0.bytesMax = bad } == "its cache must have 0 bytes, or 4 KiB to 1 TiB"
+            )
+        }
+        #expect(problem { $0.bytesMax = -1 } != nil)
+        let day = Duration.seconds(86_400)
+        for (good, bad) in [
+            (.milliseconds(1), .microseconds(999)), (day, day + .milliseconds(1)),
+        ] as [(Duration, Duration)] {
+            #expect(problem { $0.lifetime = good } == nil)
+            #expect(problem { $0.lifetime = bad }?.contains("1 ms to a day") == true)
+        }
+        for (good, bad) in [(1, 0), (64 << 20, 64 << 20 + 1)] {
+            #expect(problem { $0.entryBytesMax = good } == nil)
+            #expect(problem { $0.entryBytesMax = bad }?.contains("1 byte to 64 MiB") == true)
+        }
+        for (good, bad) in [(0, -1), (1_000_000, 1_000_001)] {
+            #expect(problem { $0.followersMax = good } == nil)
+            #expect(problem { $0.followersMax = bad }?.contains("0 to 1000000") == true)
+        }
+        let nothing = problem {
+            $0.bytesMax = 0
+            $0.followersMax = 0
+        }
+        #expect(nothing?.contains("does nothing") == true)
+        var stateful = self.model { Counter() }
+        stateful.state = ["x": "y"]
+        stateful.cache = HostedModel.Cache()
+        #expect(stateful.problems().first?.contains("its state") == true)
+    }
+
     @Test("names, versions and labels up to their bounds")
     func bounds() {
         func isGood(_ name: String, _ version: Int, _ labels: Set<String> = []) -> Bool {

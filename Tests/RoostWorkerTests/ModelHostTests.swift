@@ -157,6 +157,29 @@ struct ModelHostTests {
         }
     }
 
+    @Test("equal requests are executed once by a model with a cache, and each by one without")
+    func cached() async throws {
+        let executions = Mutex(0)
+        func times(_ name: String) -> HostedModel {
+            HostedModel(name) { Times(factor: 2) { _ in executions.withLock { $0 += 1 } } }
+        }
+        var cached = times("cached")
+        cached.cache = HostedModel.Cache(bytesMax: 1 << 20)
+        cached.cache?.lifetime = .seconds(3_600)
+        try await self.with([cached, times("plain")]) { _, client in
+            for (name, count) in [("cached", 1), ("plain", 3)] {
+                executions.withLock { $0 = 0 }
+                for _ in 1...3 {
+                    let result = try await client.infer(model: name, inputs: self.x(1, 2))
+                    #expect(self.y(result) == [2, 4])
+                }
+                #expect(executions.withLock { $0 } == count)
+            }
+            let statistics = try await client.statistics(of: "host")
+            #expect(statistics.map(\.cache?.hits) == [2, nil])
+        }
+    }
+
     @Test("requests that wait are joined up to what the model takes, and a bad one fails alone")
     func joined() async throws {
         let gate = Gate()

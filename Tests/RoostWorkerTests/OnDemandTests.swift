@@ -74,6 +74,31 @@ struct OnDemandTests {
         }
     }
 
+    @Test("what was done for a model is told while it is not loaded, and added to when it is again")
+    func statistics() async throws {
+        let engine = NumberEngine()
+        try await InProcessFleet.with { fleet in
+            try await fleet.addWorker("w", supply: self.supply(engine))
+            let client = try fleet.client()
+            func requests() async throws -> [String] {
+                try await client.statistics(of: "w").map { "\($0.name) \($0.requests)" }.sorted()
+            }
+            for name in ["a", "a", "b"] { _ = try await self.ask(client, name) }
+            #expect(try await requests() == ["a 2", "b 1", "c 0"])
+            _ = try await self.ask(client, "c")
+            #expect(try await self.states(client)[0] == "a on-demand 1")
+            #expect(try await requests() == ["a 2", "b 1", "c 1"])
+            _ = try await self.ask(client, "a")
+            #expect(try await requests() == ["a 3", "b 1", "c 1"])
+            #expect(try await client.statistics(of: "w", model: "b").map(\.name) == ["b"])
+            // New files are a new version's: what was done for the old ones is not theirs.
+            self.directory.write("b/1/model.onnx", "2222")
+            try await eventually("b's counts begin anew") {
+                try await requests() == ["a 3", "b 0", "c 1"]
+            }
+        }
+    }
+
     @Test("many requests for a model that is loaded meanwhile are all answered, by one load")
     func crowd() async throws {
         let engine = NumberEngine()
@@ -134,6 +159,11 @@ struct OnDemandTests {
             }
             #expect(outcomes.count { $0 == .overloaded } == 1)
             #expect(outcomes.count { $0 == .deadlineExceeded } == 2)
+            // The worker counts them, though the model was never loaded.
+            try await eventually("all are counted") {
+                let counts = try await client.statistics(of: "w", model: "c").first?.refusals
+                return counts?.full == 1 && counts.map { $0.expired + $0.cancelled } == 2
+            }
         }
     }
 

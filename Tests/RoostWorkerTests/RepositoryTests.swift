@@ -1,3 +1,4 @@
+import RoostBroker
 import RoostClient
 import RoostEngine
 import RoostTestKit
@@ -78,6 +79,40 @@ struct RepositoryTests {
             let client = try fleet.client()
             self.directory.deploy("m", 2, "2")
             try await eventually("version 2 answers") { try await self.ask(client) == (102, 2) }
+        }
+    }
+
+    @Test(
+        "a model that is swapped 100 times in a row ends up listed as it is, and no error is told of"
+    )
+    func announced() async throws {
+        self.directory.write("m/1/model.onnx", "1")
+        let refusals = Mutex<[String]>([])
+        // Quick changes are refused from the third on.
+        try await InProcessFleet.with(
+            configure: {
+                $0.leases.changeBurst = 2
+                $0.leases.changesPerMinute = 120
+            }
+        ) { fleet in
+            try await fleet.addWorker("w", supply: self.supply()) { event in
+                if case .refusedByBroker(_, let text) = event {
+                    refusals.withLock { $0.append(text) }
+                }
+            }
+            let client = try fleet.client()
+            try await fleet.waitForWorkers(1)
+            for version in 2...101 {
+                self.directory.deploy("m", version, "\(version)")
+                try await eventually("version \(version) answers") {
+                    try await self.ask(client) == (Float(100 + version), version)
+                }
+            }
+            try await eventually("the broker lists the last version only") {
+                await fleet.broker.workers().flatMap(\.models).map(\.version) == [101]
+            }
+            #expect(await fleet.broker.counters.limited > 0)
+            #expect(refusals.withLock { $0 } == [])
         }
     }
 

@@ -34,6 +34,7 @@ struct ModelsCommand: ParsableCommand {
         let state: String
         let labels: [String]
         let reason: String
+        let isPinned: Bool
 
         init(_ status: ModelStatus) {
             self.name = status.name
@@ -41,6 +42,7 @@ struct ModelsCommand: ParsableCommand {
             self.state = status.state
             self.labels = status.labels
             self.reason = status.reason
+            self.isPinned = status.isPinned
         }
     }
 
@@ -101,11 +103,10 @@ struct ModelsCommand: ParsableCommand {
         for column in [1, 3] + (hasMemory ? [4, 5] : []) { table.alignRight(column) }
         for entry in entries {
             let status = entry.status
-            let state = status.state + (status.isPinned ? ", pinned" : "")
             let memory =
                 hasMemory ? [entry.memoryBytes.map(Self.size) ?? "-", "\(entry.evictions)"] : []
             table.add(
-                [status.name, "\(status.version)", state, "\(entry.workers.count)"] + memory
+                [status.name, "\(status.version)", status.title, "\(entry.workers.count)"] + memory
                     + [status.labels.joined(separator: ","), status.reason]
             )
         }
@@ -136,4 +137,9 @@ struct ModelsCommand: ParsableCommand {
             }
         ).description
     }
+}
+
+extension ModelStatus {
+    /// Its state, and whether it is never let go: `ready, pinned`.
+    var title: String { self.state + (self.isPinned ? ", pinned" : "") }
 }

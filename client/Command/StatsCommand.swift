@@ -8,11 +8,12 @@ struct StatsCommand: ParsableCommand {
         commandName: "stats",
         abstract: "Shows what was done for each model, and how long it took.",
         discussion: """
-            Counts are since a version was loaded. QUEUE is how long a request waited, the mean; \
+            Counts are since a version was loaded, be it let go for others and loaded again since. QUEUE is how long a request waited, the mean; \
             INPUT, COMPUTE and OUTPUT are what an execution took to assemble, to run and to take \
             apart, the mean; ROWS/EXEC is how many rows shared one. Of models that give answers \
             again, HITS is how many requests got a kept one, COALESCED how many waited for an equal \
-            one under way, KEPT what the answers hold; REQUESTS are those executed.
+            one under way, KEPT what the answers hold; REQUESTS are those executed. STATE is shown if a worker loads \
+            versions when they are asked for.
             """
     )
 
@@ -26,6 +27,23 @@ struct StatsCommand: ParsableCommand {
     struct Entry: Hashable {
         var statistics: ModelStatistics
         var workers: [String]
+        /// What the version is at each of them; `nil`: the worker has no memory budget.
+        var states: [String?]
+    }
+
+    /// What one worker answered.
+    struct Answer {
+        let id: String
+        let statistics: [ModelStatistics]
+        var versions: [ModelStatus] = []
+
+        /// What a version is, where versions come and go as they are asked for.
+        func state(of statistics: ModelStatistics) -> String? {
+            self.versions.first {
+                $0.name == statistics.name && $0.version == statistics.version
+                    && $0.memoryBytes != nil
+            }?.title
+        }
     }
 
     private static let answerTimeout: Duration = .seconds(2)
@@ -38,13 +56,20 @@ struct StatsCommand: ParsableCommand {
             let model = self.model
             let answers = await FleetAnswers.gather(workers) {
                 worker async throws(InferenceError) in
-                try await client.statistics(of: worker, model: model, timeout: timeout)
+                let statistics = try await client.statistics(
+                    of: worker,
+                    model: model,
+                    timeout: timeout
+                )
+                // The figures say something without the states.
+                let versions = try? await client.models(of: worker, model: model, timeout: timeout)
+                return Answer(id: worker, statistics: statistics, versions: versions ?? [])
             }
             await client.close()
             for case (let worker, .failure(let error)) in answers {
                 Output.error.line("worker '\(worker)' does not answer: \(error.message)")
             }
-            let found = answers.map { worker, answer in (worker, (try? answer.get()) ?? []) }
+            let found = answers.compactMap { try? $0.answer.get() }
             let entries = Self.entries(found, perWorker: self.perWorker)
             if self.json {
                 Output.standard.line(Self.json(entries))
@@ -63,10 +88,7 @@ struct StatsCommand: ParsableCommand {
     }
 
     /// By name, version and worker.
-    static func entries(
-        _ workers: [(id: String, statistics: [ModelStatistics])],
-        perWorker: Bool
-    ) -> [Entry] {
+    static func entries(_ workers: [Answer], perWorker: Bool) -> [Entry] {
         var entries: [Entry] = []
         for worker in workers {
             for statistics in worker.statistics {
@@ -77,8 +99,12 @@ struct StatsCommand: ParsableCommand {
                 if let same, !perWorker {
                     entries[same].statistics = entries[same].statistics + statistics
                     entries[same].workers.append(worker.id)
+                    entries[same].states.append(worker.state(of: statistics))
                 } else {
-                    entries.append(Entry(statistics: statistics, workers: [worker.id]))
+                    let state = worker.state(of: statistics)
+                    entries.append(
+                        Entry(statistics: statistics, workers: [worker.id], states: [state])
+                    )
                 }
             }
         }
@@ -92,21 +118,26 @@ struct StatsCommand: ParsableCommand {
         // Most fleets have no caches.
         let hasCaches = entries.contains { $0.statistics.cache != nil }
         let caches = hasCaches ? ["HITS", "COALESCED", "KEPT"] : []
-        var table = Table(
-            columns: [
-                "MODEL", "VERSION", perWorker ? "WORKER" : "WORKERS", "REQUESTS", "ROWS/EXEC",
-                "QUEUE", "INPUT", "COMPUTE", "OUTPUT",
-            ] + caches + ["REFUSED"]
-        )
-        for column in 1...(8 + caches.count) where column != 2 || !perWorker {
-            table.alignRight(column)
-        }
+        // And load everything at their start.
+        let hasStates = entries.contains { $0.states.contains { $0 != nil } }
+        let states = hasStates ? ["STATE"] : []
+        let names = ["MODEL", "VERSION", perWorker ? "WORKER" : "WORKERS"] + states
+        let figures =
+            ["REQUESTS", "ROWS/EXEC", "QUEUE", "INPUT", "COMPUTE", "OUTPUT"] + caches
+        var table = Table(columns: names + figures + ["REFUSED"])
+        table.alignRight(1)
+        if !perWorker { table.alignRight(2) }
+        for column in names.count..<(names.count + figures.count) { table.alignRight(column) }
         for entry in entries {
             let statistics = entry.statistics
             let executions = statistics.executions
             var row = [
                 statistics.name, "\(statistics.version)",
-                perWorker ? entry.workers[0] : "\(entry.workers.count)", "\(statistics.requests)",
+                perWorker ? entry.workers[0] : "\(entry.workers.count)",
+            ]
+            if hasStates { row.append(Self.states(entry)) }
+            row += [
+                "\(statistics.requests)",
                 Self.ratio(statistics.rows, executions),
                 Self.mean(statistics.queueTime, statistics.requests),
                 Self.mean(statistics.inputTime, executions),
@@ -117,6 +148,14 @@ struct StatsCommand: ParsableCommand {
             table.add(row + [Self.refused(statistics.refusals)])
         }
         return table.text
+    }
+
+    /// `ready`, or `2 ready, pinned; 1 on-demand` if the workers differ.
+    static func states(_ entry: Entry) -> String {
+        let counts = Dictionary(grouping: entry.states) { $0 ?? "ready" }.mapValues(\.count)
+        if counts.count == 1, let state = counts.keys.first { return state }
+        return counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+            .map { "\($0.value) \($0.key)" }.joined(separator: "; ")
     }
 
     private static func cells(_ cache: ModelStatistics.Cache?) -> [String] {
@@ -194,6 +233,7 @@ struct StatsCommand: ParsableCommand {
                     ("model", .string(statistics.name)),
                     ("version", .number(statistics.version)),
                     ("workers", .array(entry.workers.map { .string($0) })),
+                    ("states", .array(entry.states.map { $0.map(JSON.string) ?? .null })),
                     ("requests", count(statistics.requests)), ("rows", count(statistics.rows)),
                     ("executions", count(statistics.executions)),
                     ("queue_seconds", seconds(statistics.queueTime)),

@@ -34,6 +34,10 @@ public struct HostConfiguration: Sendable {
     /// Whether clients of this machine may come over a socket of this user's alone, in
     /// `$XDG_RUNTIME_DIR/roost` or `/tmp/roost-UID`, instead of TCP.
     public var offersLocalSocket = true
+    /// Whether the process may have as many files and connections open as the system allows it, from
+    /// the start of the host on: each client and broker is one. Other code of the process that goes by
+    /// the limit, as `select(2)` does, has to be content with that.
+    public var raisesOpenFileLimit = true
     /// Is told in a sentence what people may want to know, in order, on Swift's own threads; the
     /// default writes it to standard error. Of what it does not take in time the newest 1024 are kept.
     public var log: @Sendable (String) -> Void = { HostConfiguration.write("roost: \($0)", to: 2) }

@@ -2,6 +2,32 @@
 ///
 /// What can be set is what `model.toml` sets for models in files; the README has the table.
 public struct HostedModel: Sendable {
+    /// What answers that are given again may take; see ``HostedModel/cache``.
+    public struct Cache: Sendable, Hashable {
+        /// What the kept answers may hold in memory, with the inputs that they answer, in bytes:
+        /// 4 KiB to 1 TiB. 0: none is kept, and only equal requests that are under way at the same
+        /// time share one execution.
+        public var bytesMax: Int
+        /// For how long an answer is given again: 1 ms to a day.
+        public var lifetime: Duration = .seconds(60)
+        /// Requests whose inputs have more bytes are executed without looking for an equal one, and
+        /// answers that have more with their inputs are not kept: 1 to 64 MiB.
+        public var entryBytesMax = 1 << 20
+        /// How many requests may wait for an equal one's answer: 0 to 1000000.
+        public var followersMax = 1_024
+
+        public init(bytesMax: Int = 0) { self.bytesMax = bytesMax }
+
+        var limits: CacheLimits {
+            var limits = CacheLimits()
+            limits.bytesMax = self.bytesMax
+            limits.lifetime = self.lifetime
+            limits.entryMax = self.entryBytesMax
+            limits.followersMax = self.followersMax
+            return limits
+        }
+    }
+
     /// What clients ask for: 1 to 255 bytes.
     public let name: String
     /// 1 to 4294967295. A request that names neither version nor label gets the one labelled `stable`
@@ -23,6 +49,10 @@ public struct HostedModel: Sendable {
     /// By the names of inputs: the outputs that they are given in a sequence's next request. Clients
     /// see neither; a sequence begins with zeros. Empty: the model has no sequences.
     public var state: [String: String] = [:]
+    /// Whether a request gets the answer that was given to an equal one of late, or that an equal one
+    /// under way will get; `nil`: each is executed. For models only whose answers follow from their
+    /// inputs alone: not with ``state``, and streams take no part in it.
+    public var cache: Cache?
     /// What `roost model show` tells of it. `labels`: the names of its classes, one a line.
     public var metadata: [String: String] = [:]
 
@@ -55,6 +85,11 @@ public struct HostedModel: Sendable {
             })
         {
             problems.append("it may have 8 labels of 1 to 31 bytes")
+        }
+        if self.cache != nil, !self.state.isEmpty {
+            problems.append("its answers follow from its state too, and cannot be given again")
+        } else if let cache {
+            problems += cache.limits.problems()
         }
         return problems + self.policy(rowsMax: 1).problems()
     }

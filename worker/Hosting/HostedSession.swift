@@ -144,7 +144,8 @@ extension HostedSession {
             engine: "swift",
             session: session,
             policy: policy,
-            state: model.state
+            state: model.state,
+            cache: model.cache?.limits
         )
     }
 

@@ -159,6 +159,7 @@ public final class ModelHost: Sendable {
     private func launch() async throws(RoostError) -> Running {
         let configuration = try self.configuration.worker()
         let models = try await self.load(executors: configuration.executors)
+        let openFiles = self.configuration.raisesOpenFileLimit ? OpenFileLimit.raise() : .max
         let reactor: Reactor
         do {
             reactor = try Reactor()
@@ -169,6 +170,12 @@ public final class ModelHost: Sendable {
             bufferingPolicy: .bufferingNewest(1)
         )
         let notes = Notes(self.configuration.log)
+        if openFiles < OpenFileLimit.comfortable {
+            notes(
+                "only \(openFiles) connections and files are allowed: raise 'ulimit -n' to twice the "
+                    + "number of brokers and clients"
+            )
+        }
         let worker = Worker(
             configuration,
             models: models,

@@ -24,6 +24,8 @@ struct DemandQueue<Request: Sendable>: Sendable {
         var deadline: Moment
         let byteCount: Int
         let request: Request
+        /// What it waits for, once it does.
+        var version: ModelTable.Key?
     }
 
     private let bounds: Bounds
@@ -59,6 +61,8 @@ struct DemandQueue<Request: Sendable>: Sendable {
         if self.byteCount + waiting.byteCount > self.bounds.bytes {
             return .bytesFull(self.bounds.bytes)
         }
+        var waiting = waiting
+        waiting.version = version
         self.waiting[version, default: []].append(waiting)
         self.count += 1
         self.byteCount += waiting.byteCount

@@ -82,6 +82,38 @@ extension ModelTable {
         }
     }
 
+    // MARK: Statistics
+
+    /// A version was closed that is still served, on demand: what was done for it is not forgotten.
+    mutating func keep(_ statistics: ModelStatistics, of model: LoadedModel) {
+        let key = Key(name: model.name, version: model.version)
+        guard self[key]?.isOffered == true else { return }
+        self[key]?.former.add(statistics)
+    }
+
+    /// A request that waited for a version was refused.
+    mutating func refused(
+        _ key: Key,
+        _ reason: WritableKeyPath<ModelStatistics.Refusals, UInt64>
+    ) {
+        guard self[key] != nil else { return }
+        self[key]?.former.refusals[keyPath: reason] += 1
+    }
+
+    /// The versions that are on demand, by name and version, and what was done for them.
+    var offered: [(key: Key, statistics: ModelStatistics)] {
+        guard self.memory != nil else { return [] }
+        return self.entries.flatMap { name, versions in
+            versions.filter(\.value.isOffered).map { version, entry in
+                (Key(name: name, version: version), entry.former)
+            }
+        }
+        .sorted { $0.0 < $1.0 }
+    }
+
+    /// What was done for a version before it was loaded the last time.
+    func formerStatistics(of key: Key) -> ModelStatistics { self[key]?.former ?? ModelStatistics() }
+
     /// What a client is told of every version, in the order of ``states(of:)``.
     func answer(_ name: String) -> ModelStates {
         let states = self.states(of: name)

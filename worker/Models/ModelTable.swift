@@ -91,6 +91,9 @@ package struct ModelTable: Sendable {
         var isTooLarge = false
         /// How often it went for another.
         var evictions: UInt32 = 0
+        /// What was done for its requests before it went for another the last time, and what became of
+        /// those that waited for it to be loaded.
+        var former = ModelStatistics()
 
         /// Why it does not work, if that is so.
         var reason: String? {
@@ -306,6 +309,7 @@ package struct ModelTable: Sendable {
                 entry.mustReload = false
                 entry.stamp = version.stamp
                 entry.isSettled = false
+                entry.former = ModelStatistics()
             }
             entry.source = version.source
             entry.isPresent = true
@@ -352,7 +356,10 @@ package struct ModelTable: Sendable {
             self[key]?.mustReload = false
             self[key]?.failure = nil
         }
-        if let old { self.retire(old, &actions) }
+        if let old {
+            self[key]?.former = ModelStatistics()
+            self.retire(old, &actions)
+        }
         return actions + self.decide()
     }
 

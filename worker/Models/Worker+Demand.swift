@@ -116,6 +116,7 @@ extension Worker {
     ) -> Bool {
         guard let (version, actions) = self.demand(model, now: now) else { return false }
         guard self.isServing else {
+            self.table.refused(version, \.draining)
             self.end(waiting, ErrorReply(.draining, "the worker is shutting down"))
             return true
         }
@@ -132,7 +133,10 @@ extension Worker {
                 bytes: policy?.queueBytesMax ?? .max
             )
         )
-        if let refusal { self.end(waiting, Self.reply(to: refusal, version)) }
+        if let refusal {
+            self.table.refused(version, \.full)
+            self.end(waiting, Self.reply(to: refusal, version))
+        }
         // Also when it was refused: others wait, or the next ones find the version loaded.
         self.perform(actions)
         self.settleDemands()
@@ -229,7 +233,7 @@ extension Worker {
     /// The time of some may be over, and there may be room for others.
     func sweepDemands(now: Moment) {
         if now >= self.demands.deadline {
-            let late = self.takeDemands { $0.expire(now: now) }
+            let late = self.takeDemands(\.expired) { $0.expire(now: now) }
             let detail = "no time was left when the model was still not loaded"
             for waiting in late { self.end(waiting, ErrorReply(.deadlineExceeded, detail)) }
         }
@@ -241,7 +245,9 @@ extension Worker {
     /// A request is no longer wanted; says whether it waited here.
     func cancelDemand(_ key: RequestKey) -> Bool {
         guard !self.demands.isEmpty else { return false }
-        let cancelled = self.takeDemands { queue in queue.cancel(key).map { [$0] } ?? [] }
+        let cancelled = self.takeDemands(\.cancelled) { queue in
+            queue.cancel(key).map { [$0] } ?? []
+        }
         for waiting in cancelled {
             self.end(waiting, ErrorReply(.cancelled, "the request was cancelled while it waited"))
         }
@@ -251,12 +257,12 @@ extension Worker {
     /// Nothing more goes to that link.
     func abandonDemands(of peer: PeerID) {
         guard !self.demands.isEmpty else { return }
-        _ = self.takeDemands { $0.cancelAll(of: peer) }
+        _ = self.takeDemands(\.cancelled) { $0.cancelAll(of: peer) }
     }
 
     /// The worker shuts down: other workers may have the model.
     func refuseDemands() {
-        for waiting in self.takeDemands({ $0.cancelAll() }) {
+        for waiting in self.takeDemands(\.draining, { $0.cancelAll() }) {
             self.end(waiting, ErrorReply(.draining, "the worker is shutting down"))
         }
     }
@@ -268,12 +274,14 @@ extension Worker {
         return true
     }
 
-    /// Takes requests out; versions that nobody waits for any more are not loaded.
+    /// Takes requests out that are refused; versions that nobody waits for any more are not loaded.
     private func takeDemands(
+        _ reason: WritableKeyPath<ModelStatistics.Refusals, UInt64>,
         _ body: (inout DemandQueue<HeldRequest>) -> [DemandQueue<HeldRequest>.Waiting]
     ) -> [DemandQueue<HeldRequest>.Waiting] {
         let before = self.demands.versions
         let taken = body(&self.demands)
+        for version in taken.compactMap(\.version) { self.table.refused(version, reason) }
         for version in Set(before).subtracting(self.demands.versions) {
             self.table.withdraw(version)
         }

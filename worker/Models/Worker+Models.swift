@@ -65,6 +65,9 @@ extension Worker {
             case .open(let model, let place):
                 self.pool.open(model, at: place)
             case .close(let model, let place):
+                if self.table.memory != nil, let statistics = self.pool.statistics(of: place) {
+                    self.table.keep(statistics, of: model)
+                }
                 self.pool.close(place)
                 self.caches[place] = nil
                 self.observe(.modelRetired(model.name, model.version))
@@ -237,8 +240,10 @@ extension Worker {
         var caches: [CacheCounters] = []
         for (model, place) in self.table.open
         where statistics.model.isEmpty || model.name == statistics.model {
-            guard let statistics = self.pool.statistics(of: place) else { continue }
-            var counts = ModelCounters(model, statistics)
+            guard var done = self.pool.statistics(of: place) else { continue }
+            let key = ModelTable.Key(name: model.name, version: model.version)
+            if self.table.memory != nil { done.add(self.table.formerStatistics(of: key)) }
+            var counts = ModelCounters(key, done)
             if let cache = self.caches[place] {
                 counts.add(cache)
                 caches.append(CacheCounters(cache, model: counters.count))
@@ -246,6 +251,10 @@ extension Worker {
                 caches.append(CacheCounters(model: UInt16(clamping: counters.count)))
             }
             counters.append(counts)
+        }
+        for (key, done) in self.table.offered
+        where statistics.model.isEmpty || key.name == statistics.model {
+            counters.append(ModelCounters(key, done))
         }
         let reply = ModelStatisticsReply(counters, caches: caches)
         self.send(reply, to: peer, requestID: requestID)
