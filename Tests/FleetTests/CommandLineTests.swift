@@ -35,7 +35,10 @@ struct CommandLineTests {
         }
         let models = try await fleet.roost(["models"])
         #expect(models.exit == .code(0))
-        #expect(models.output.contains { $0.contains("digits") }, "\(models.output)")
+        #expect(
+            models.output.contains { $0.contains("digits") && $0.contains("  onnxruntime 1.") },
+            "\(models.output)"
+        )
 
         let files = ["digit-3-0003.png", "digit-7-0044.png"].map { "\(Repository.images)/\($0)" }
         let given = try await fleet.roost(["classify", "digits"] + files)

@@ -8,8 +8,9 @@ struct ModelsCommand: ParsableCommand {
         commandName: "models",
         abstract: "Lists the models that the fleet serves, and by how many workers.",
         discussion: """
-            Every worker is asked for versions that do not serve, and why. Of one that does not \
-            answer the brokers know what it serves.
+            Every worker is asked for versions that do not serve, and why, and for the engine that \
+            executes the others, with what it calculates in. Of a worker that does not answer the \
+            brokers know what it serves.
             """
     )
 
@@ -34,6 +35,7 @@ struct ModelsCommand: ParsableCommand {
         let state: String
         let labels: [String]
         let reason: String
+        let engine: String
 
         init(_ status: ModelStatus) {
             self.name = status.name
@@ -41,6 +43,7 @@ struct ModelsCommand: ParsableCommand {
             self.state = status.state
             self.labels = status.labels
             self.reason = status.reason
+            self.engine = status.engine
         }
     }
 
@@ -78,7 +81,10 @@ struct ModelsCommand: ParsableCommand {
             }
         }
         func order(_ status: ModelStatus) -> (String, Int, Int, String) {
-            (status.name, status.version, status.state == "ready" ? 0 : 1, status.reason)
+            (
+                status.name, status.version, status.state == "ready" ? 0 : 1,
+                status.reason + status.engine
+            )
         }
         return byKind.values.map { same in
             Entry(
@@ -96,17 +102,21 @@ struct ModelsCommand: ParsableCommand {
         let hasMemory = entries.contains { $0.memoryBytes != nil }
         let memory = hasMemory ? ["MEMORY", "EVICTED"] : []
         var table = Table(
-            columns: ["MODEL", "VERSION", "STATE", "WORKERS"] + memory + ["LABELS", "REASON"]
+            columns: ["MODEL", "VERSION", "STATE", "WORKERS", "ENGINE"] + memory
+                + ["LABELS", "REASON"]
         )
-        for column in [1, 3] + (hasMemory ? [4, 5] : []) { table.alignRight(column) }
+        for column in [1, 3] + (hasMemory ? [5, 6] : []) { table.alignRight(column) }
         for entry in entries {
             let status = entry.status
             let state = status.state + (status.isPinned ? ", pinned" : "")
             let memory =
                 hasMemory ? [entry.memoryBytes.map(Self.size) ?? "-", "\(entry.evictions)"] : []
             table.add(
-                [status.name, "\(status.version)", state, "\(entry.workers.count)"] + memory
-                    + [status.labels.joined(separator: ","), status.reason]
+                [
+                    status.name, "\(status.version)", state, "\(entry.workers.count)",
+                    status.engine.isEmpty ? "-" : status.engine,
+                ]
+                    + memory + [status.labels.joined(separator: ","), status.reason]
             )
         }
         return table.text
