@@ -251,6 +251,12 @@ struct OpenVINOSessionTests {
             let path = self.directory.write("cut", Array(model.bytes.prefix(count)))
             #expect(ONNXProperties(path: path).entries.count <= 3)
         }
+        // A length of 2^63 - 1, of a field of the model's and of one of a property's.
+        let long = [UInt8](repeating: 255, count: 8) + [127]
+        for bytes in [[0x0a] + long, [0x72, 10, 0x0a] + long, [0x72] + long] {
+            let path = self.directory.write("long", bytes)
+            #expect(ONNXProperties(path: path).entries.isEmpty)
+        }
         let noise = (0..<4096).map { UInt8(truncatingIfNeeded: $0 * 151 + $0 >> 3) }
         #expect(ONNXProperties(path: self.directory.write("noise", noise)).entries.isEmpty)
     }
