@@ -123,8 +123,8 @@ tsan: setup ## run the unit tests under ThreadSanitizer
 asan: setup engines ## run the unit tests under AddressSanitizer
 	@.ci/sanitize address
 
-fuzz: setup ## feed made-up frames and pictures to their decoders, each for SECONDS=60
-	@for fuzzer in wire-fuzzer image-fuzzer; do \
+fuzz: setup ## feed made-up frames, pictures and models to their readers, each for SECONDS=60
+	@for fuzzer in wire-fuzzer image-fuzzer model-fuzzer; do \
 	    ROOST_FUZZ=1 swift build -c release --product $$fuzzer --scratch-path .build-fuzz; \
 	done
 	@python3 Tests/Fixtures/wire_peer.py --corpus .build-fuzz/seeds
@@ -139,6 +139,11 @@ fuzz: setup ## feed made-up frames and pictures to their decoders, each for SECO
 	    .build-fuzz/release/image-fuzzer -max_total_time=$(SECONDS) -max_len=65536 -timeout=10 \
 	    -print_final_stats=1 -artifact_prefix=.build-fuzz/ .build-fuzz/pictures \
 	    .build-fuzz/picture-seeds < /dev/null
+	@mkdir -p .build-fuzz/models
+	@SWIFT_BACKTRACE=enable=no timeout --kill-after=10 $$(($(SECONDS) + 60)) \
+	    .build-fuzz/release/model-fuzzer -max_total_time=$(SECONDS) -max_len=65536 -timeout=10 \
+	    -print_final_stats=1 -artifact_prefix=.build-fuzz/ .build-fuzz/models \
+	    Tests/ModelFuzz/seeds Tests/Fixtures/models Tests/Fixtures/engine-models < /dev/null
 
 clean: ## remove everything that was built; the engines stay
 	@rm -rf .build .build-bench .build-faults .build-strict .build-tsan .build-asan .build-fuzz .build-simulate

@@ -23,8 +23,10 @@ let settings: [SwiftSetting] =
         .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     ] + (strict ? [.treatAllWarnings(as: .error)] : [])
 
-/// Has the fuzzer see which branches its inputs reach, and every access beyond a frame.
-let coverage: [SwiftSetting] = fuzzing ? [.unsafeFlags(["-sanitize=fuzzer,address"])] : []
+/// Has the fuzzer see which branches its inputs reach, and every access beyond a frame; and call what
+/// is of no use beyond its module.
+let coverage: [SwiftSetting] =
+    fuzzing ? [.unsafeFlags(["-sanitize=fuzzer,address", "-enable-testing"])] : []
 /// Built only when asked for: unsafe flags keep a package from being depended on.
 let fuzzers: [Target] =
     fuzzing
@@ -40,6 +42,14 @@ let fuzzers: [Target] =
             name: "image-fuzzer",
             dependencies: ["RoostImage", "RoostWire"],
             path: "Tests/ImageFuzz",
+            swiftSettings: settings + coverage + [.unsafeFlags(["-parse-as-library"])],
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])]
+        ),
+        .executableTarget(
+            name: "model-fuzzer",
+            dependencies: ["RoostEngine", "RoostWire", "RoostWorker"],
+            path: "Tests/ModelFuzz",
+            exclude: ["seeds"],
             swiftSettings: settings + coverage + [.unsafeFlags(["-parse-as-library"])],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])]
         ),
@@ -101,7 +111,7 @@ let package = Package(
         .target(
             name: "RoostEngine",
             dependencies: ["COpenVINO", "RoostWire"],
-            swiftSettings: settings
+            swiftSettings: settings + coverage
         ),
         .target(
             name: "RoostImage",
@@ -135,7 +145,7 @@ let package = Package(
             dependencies: ["ZeroMQ", "RoostWire", "RoostEngine", "RoostImage"],
             path: "worker",
             exclude: ["Command", "Startup", "engines"],
-            swiftSettings: settings
+            swiftSettings: settings + coverage
         ),
         .target(
             name: "RoostClient",

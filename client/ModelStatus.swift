@@ -12,6 +12,9 @@ public struct ModelStatus: Sendable, Hashable {
     public let labels: [String]
     /// Why it failed or, if it is ready, why its newer files could not be loaded; else empty.
     public let reason: String
+    /// The engine that executes it, with its version and what it calculates in if that need not be the
+    /// model's own: `openvino 2026.4.1 bf16`; empty if it is not loaded, or if only a broker was asked.
+    public let engine: String
     /// What it holds in memory or, if it is not loaded, needs as far as is known, in bytes; `nil` if
     /// the worker has no memory budget.
     public let memoryBytes: Int?
@@ -27,6 +30,7 @@ public struct ModelStatus: Sendable, Hashable {
         self.state = "ready"
         self.labels = model.labels
         self.reason = ""
+        self.engine = ""
         self.memoryBytes = nil
         self.evictions = 0
         self.isPinned = false
@@ -42,6 +46,7 @@ public struct ModelStatus: Sendable, Hashable {
         self.isPinned = memory?.flags.contains(.pinned) ?? false
         self.labels = state.labels
         self.reason = state.reason
+        self.engine = state.engine
     }
 }
 

@@ -104,10 +104,28 @@ struct ModelOrderReportTests {
         ])
         #expect(
             ModelsCommand.table(entries) == """
-                MODEL  VERSION  STATE   WORKERS  LABELS  REASON
-                m            1  ready         1
-                m            2  ready         2
-                m            2  failed        1          it is broken
+                MODEL  VERSION  STATE   WORKERS  ENGINE  LABELS  REASON
+                m            1  ready         1  -
+                m            2  ready         2  -
+                m            2  failed        1  -               it is broken
+                """
+        )
+    }
+
+    @Test("workers that execute a version otherwise than others have a line of their own")
+    func engines() {
+        func status(_ engine: String) -> ModelStatus {
+            ModelStatus(ModelState(name: "m", version: 1, state: .ready, engine: engine))
+        }
+        let entries = ModelsCommand.entries([
+            ("a", [status("openvino 2026.4.1 f32")]), ("b", [status("openvino 2026.4.1 bf16")]),
+            ("c", [status("openvino 2026.4.1 f32")]),
+        ])
+        #expect(
+            ModelsCommand.table(entries) == """
+                MODEL  VERSION  STATE  WORKERS  ENGINE                  LABELS  REASON
+                m            1  ready        1  openvino 2026.4.1 bf16
+                m            1  ready        2  openvino 2026.4.1 f32
                 """
         )
     }

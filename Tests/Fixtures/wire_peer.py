@@ -110,7 +110,8 @@ MODEL = [("name", "text"), ("version", "u32"), ("signatureDigest", "u64"),
          ("labels", ("list", LABELS_MAX, "label"))]
 MODEL_MEMORY = [("bytes", "u64"), ("evictions", "u32"), ("flags", "u8")]
 MODEL_STATE = [("name", "text"), ("version", "u32"), ("state", range(1, 8)),
-               ("labels", ("list", LABELS_MAX, "label")), ("reason", "reason")]
+               ("labels", ("list", LABELS_MAX, "label")), ("reason", "reason"),
+               ("engine", "text")]
 REFUSED = [("full", "u64"), ("late", "u64"), ("draining", "u64"), ("expired", "u64"),
            ("timedOut", "u64"), ("cancelled", "u64")]
 COUNTERS = [("name", "text"), ("version", "u32"), ("requests", "u64"), ("rows", "u64"),

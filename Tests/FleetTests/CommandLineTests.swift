@@ -35,7 +35,10 @@ struct CommandLineTests {
         }
         let models = try await fleet.roost(["models"])
         #expect(models.exit == .code(0))
-        #expect(models.output.contains { $0.contains("digits") }, "\(models.output)")
+        #expect(
+            models.output.contains { $0.contains("digits") && $0.contains("  onnxruntime 1.") },
+            "\(models.output)"
+        )
 
         let files = ["digit-3-0003.png", "digit-7-0044.png"].map { "\(Repository.images)/\($0)" }
         let given = try await fleet.roost(["classify", "digits"] + files)
@@ -49,6 +52,47 @@ struct CommandLineTests {
         )
         #expect(read.exit == .code(0))
         #expect(read.output.map { $0.contains("\"three\"") } == [true, false])
+    }
+
+    @Test("a model that decodes pictures and names classes itself is classified with, too")
+    func classifyPrepared() async throws {
+        let directory = ModelDirectory()
+        let model = "\(Repository.exampleModels)/digits/1/model.onnx"
+        directory.copy(model, to: "digits/1/model.onnx")
+        directory.write(
+            "digits/model.toml",
+            """
+            [preprocessing]
+            colors = "gray"
+
+            [post-processing]
+            top = 3
+            """
+        )
+        let fleet = try await ProcessFleet(workers: ["a"], models: directory.path)
+        let files = ["digit-3-0003.png", "digit-7-0044.png"].map { "\(Repository.images)/\($0)" }
+        directory.write("no-picture.png", "GIF89a")
+        let given = try await fleet.roost(
+            ["classify", "digits", "--top", "2"] + files + ["\(directory.path)/no-picture.png"]
+        )
+        #expect(given.exit == .code(65), "a file that is no picture is told; the others go on")
+        #expect(given.output.count == 6)
+        func isSeen(_ file: String, _ text: String) -> Bool {
+            given.output.contains { $0.contains(file) && $0.contains(text) && $0.contains("%") }
+        }
+        #expect(isSeen(files[0], "  three  ") && isSeen(files[1], "  seven  "))
+        #expect(given.output.last?.contains("error: not a PNG, JPEG or WebP picture") == true)
+
+        let read = try await fleet.roost(["classify", "digits", "--json", files[0]])
+        #expect(read.exit == .code(0))
+        #expect(read.output.count == 1)
+        #expect(
+            read.output[0].contains("\"classes\":[{\"label\":\"three\",\"confidence\":0.9"),
+            "\(read.output)"
+        )
+        let many = try await fleet.roost(["classify", "digits", "--top", "4", files[0]])
+        #expect(many.exit == .code(64))
+        #expect(many.error.last?.contains("'digits' answers 3 classes") == true, "\(many.error)")
     }
 
     @Test("versions are put there, loaded and unloaded by command, at one worker or at all")

@@ -9,6 +9,7 @@ enum Fixtures {
     }()
     static let models = "\(Self.repository)/Tests/Fixtures/models"
     static let brokenModels = "\(Self.repository)/Tests/Fixtures/broken-models"
+    static let openVINOModels = "\(Self.repository)/Tests/Fixtures/openvino-models"
     static let exampleModels = "\(Self.repository)/examples/models"
 
     static func source(
@@ -80,10 +81,11 @@ enum Fixtures {
         _ name: String,
         version: UInt32 = 1,
         in repository: String = Self.models,
+        format: ModelFormat = .onnx,
         options: SessionOptions = SessionOptions()
     ) throws -> any Session {
         try OpenVINO().load(
-            Self.source(name, version: version, in: repository),
+            Self.source(name, version: version, in: repository, format: format),
             options: options
         )
     }

@@ -57,6 +57,21 @@ struct NPYFileTests {
         #expect(try NPYFile.read(file).elements() == [1, 2] as [Int16])
     }
 
+    @Test("texts without a byte are read, as many as a request has room for and no more")
+    func emptyTexts() throws {
+        let few = try NPYFile.read(Self.file(Self.header("|S0", "(2,)"), []))
+        #expect(few.strings() == ["", ""])
+        for count in [NPYFile.textsMax + 1, 1 << 40] {
+            let error = #expect(throws: NPYFile.FormatError.self) {
+                try NPYFile.read(Self.file(Self.header("|S0", "(\(count),)"), []))
+            }
+            #expect(
+                error?.reason
+                    == "has \(count) texts; a request has room for \(NPYFile.textsMax)"
+            )
+        }
+    }
+
     @Test("texts become BYTES in UTF-8, without the zeros behind them")
     func texts() throws {
         let data: [UInt8] = [0xe4, 0, 0, 0, 0x62, 0, 0, 0, 0x63, 0, 0, 0, 0, 0, 0, 0]

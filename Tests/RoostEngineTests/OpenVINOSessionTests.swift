@@ -149,6 +149,56 @@ struct OpenVINOSessionTests {
         #expect(output.elements() == [0, 2] as [Float])
     }
 
+    @Test("a SavedModel's default signature is read by its names, and runs with its variables")
+    func savedModel() throws {
+        let session = try Fixtures.openVINOSession(
+            "saved",
+            in: Fixtures.openVINOModels,
+            format: .savedModel
+        )
+        #expect(
+            session.signature.inputs.map(\.description).sorted()
+                == ["left FP32 [?, 2]", "right FP32 [?, 2]"]
+        )
+        #expect(
+            session.signature.outputs.map(\.description).sorted()
+                == ["difference FP32 [?, 2]", "product FP32 [?, 3]"]
+        )
+        let inputs = try session.signature.arrange(
+            [
+                "left": Tensor([1, 2, 3, 4] as [Float], shape: [2, 2]),
+                "right": Tensor([4, 3, 2, 1] as [Float], shape: [2, 2]),
+            ],
+            model: "saved"
+        )
+        let outputs = try session.makeLane().run(inputs)
+        let byName = Dictionary(
+            uniqueKeysWithValues: zip(session.signature.outputs.map(\.name), outputs)
+        )
+        #expect(byName["difference"]?.elements() == [-3, -1, 1, 3] as [Float])
+        #expect(byName["product"]?.shape == [2, 3])
+        #expect(
+            byName["product"]?.elements()
+                == [21.5, 42.25, 63.125, 43.5, 86.25, 129.125] as [Float]
+        )
+    }
+
+    @Test("a TensorFlow Lite file is read by the names of its tensors, and runs")
+    func tensorFlowLite() throws {
+        let session = try Fixtures.openVINOSession(
+            "lite",
+            in: Fixtures.openVINOModels,
+            format: .tensorFlowLite
+        )
+        #expect(session.signature.inputs.map(\.description) == ["serving_default_x:0 FP32 [1, 4]"])
+        #expect(session.signature.outputs.map(\.description) == ["PartitionedCall:0 FP32 [1, 2]"])
+        let input = Tensor([1, 2, 3, -7] as [Float], shape: [1, 4])
+        let output = try session.makeLane().run([input])[0]
+        #expect(output.elements() == [0, 0] as [Float])
+        let other = Tensor([1, 2, 3, 4] as [Float], shape: [1, 4])
+        #expect(try session.makeLane().run([other])[0].elements() == [10, 0] as [Float])
+    }
+
     @Test("the digits are the same as in ONNX Runtime, whatever batch")
     func digits() throws {
         let sessions = [
@@ -200,6 +250,12 @@ struct OpenVINOSessionTests {
         for count in 0..<model.bytes.count {
             let path = self.directory.write("cut", Array(model.bytes.prefix(count)))
             #expect(ONNXProperties(path: path).entries.count <= 3)
+        }
+        // A length of 2^63 - 1, of a field of the model's and of one of a property's.
+        let long = [UInt8](repeating: 255, count: 8) + [127]
+        for bytes in [[0x0a] + long, [0x72, 10, 0x0a] + long, [0x72] + long] {
+            let path = self.directory.write("long", bytes)
+            #expect(ONNXProperties(path: path).entries.isEmpty)
         }
         let noise = (0..<4096).map { UInt8(truncatingIfNeeded: $0 * 151 + $0 >> 3) }
         #expect(ONNXProperties(path: self.directory.write("noise", noise)).entries.isEmpty)

@@ -193,7 +193,8 @@ package struct WireSample: Sendable, CustomStringConvertible {
                     name: "digits",
                     version: 1,
                     state: .ready,
-                    labels: ["canary", "stable"]
+                    labels: ["canary", "stable"],
+                    engine: "onnxruntime 1.31.1"
                 ),
                 ModelState(
                     name: "digits",

@@ -232,6 +232,8 @@ import Testing
         #expect(self.states(count: 1025) == .tooLong)
         #expect(self.states(reason: 512) == nil)
         #expect(self.states(reason: 513) == .tooLong)
+        #expect(self.states(engine: 255) == nil)
+        #expect(self.states(engine: 256) == .tooLong)
         // There are no fewer than are told of.
         #expect(self.states(count: 2, total: 1) == .badValue)
     }
@@ -240,7 +242,8 @@ import Testing
         count: Int = 1,
         total: Int? = nil,
         labels: [String] = [],
-        reason length: Int = 0
+        reason length: Int = 0,
+        engine engineLength: Int = 0
     ) -> WireError.Reason? {
         var writer = ByteWriter()
         writer.integer(UInt32(total ?? count))
@@ -252,6 +255,7 @@ import Testing
             writer.integer(UInt16(labels.count))
             for label in labels { writer.string(label) }
             writer.string(self.zeros(length))
+            writer.string(self.zeros(engineLength))
         }
         writer.integer(UInt16(0))
         return reason(RawFrame(type: .modelStates, meta: writer.bytes))

@@ -166,6 +166,7 @@ struct ModelTableMemoryTests {
         #expect(scene.outcome("c") == .pending)
         let answer = scene.table.answer("")
         #expect(answer.states.map(\.state) == [.ready, .ready, .available])
+        #expect(answer.states.map(\.engine) == ["fake 1", "fake 1", ""])
         #expect(answer.memory.map(\.bytes) == [40, 40, 40])
         #expect(answer.memory.map(\.flags) == [[], [], .onDemand])
     }

@@ -177,6 +177,8 @@ struct ModelTableTests {
         scene.settle()
         #expect(scene.takeLog() == ["load m/2", "open m/2 at 1", "record"])
         #expect(scene.states == ["m/1 retiring", "m/2 ready"])
+        // Only of what is executed it is known by what.
+        #expect(scene.table.states().map(\.engine) == ["", "fake 1"])
         #expect(scene.table.isBusy("m", version: 1))
         scene.table.ended(0)
         scene.perform(scene.table.sweep())

@@ -20,61 +20,26 @@ struct Classifier: Sendable {
 
     private let client: FleetClient
     private let description: ModelDescription
-    private let input: ImageInput
-    private let output: String
+    private let input: PictureInput
+    private let output: ClassOutput
     private let top: Int
     private let timeout: Duration
 
-    /// Throws if the model takes no picture, or it is not clear which of its outputs to use.
+    /// - Parameter top: how many classes of each picture.
     init(
         client: FleetClient,
         description: ModelDescription,
-        output: String?,
+        input: PictureInput,
+        output: ClassOutput,
         top: Int,
         timeout: Duration
-    ) throws {
-        let signature = description.signature
-        guard signature.inputs.count == 1 else {
-            throw CommandError(
-                .badData,
-                "model '\(description.name)' takes \(signature.inputs.count) inputs; only one with a "
-                    + "single picture as input can classify"
-            )
-        }
-        do throws(ImageError) {
-            self.input = try ImageInput(signature: signature.inputs[0])
-        } catch {
-            throw CommandError(.badData, "model '\(description.name)': \(error.message)")
-        }
-        self.output = try Self.output(output, of: description)
+    ) {
         self.client = client
         self.description = description
+        self.input = input
+        self.output = output
         self.top = top
         self.timeout = timeout
-    }
-
-    private static func output(
-        _ chosen: String?,
-        of description: ModelDescription
-    ) throws(CommandError) -> String {
-        let names = description.signature.outputs.map(\.name)
-        let list = names.map { "'\($0)'" }.joined(separator: ", ")
-        if let chosen {
-            guard names.contains(chosen) else {
-                throw CommandError(
-                    .badData,
-                    "model '\(description.name)' has no output '\(chosen)'; it has \(list)"
-                )
-            }
-            return chosen
-        }
-        guard names.count == 1 else {
-            throw CommandError(
-                .usage,
-                "model '\(description.name)' has the outputs \(list): choose one with --output"
-            )
-        }
-        return names[0]
     }
 
     func classify(_ file: String) async -> Answer {
@@ -84,20 +49,17 @@ struct Classifier: Sendable {
             }.get()
             var options = InferenceOptions()
             options.timeout = self.timeout
-            options.outputs = [self.output]
+            options.outputs = self.output.names
             let clock = ContinuousClock()
             let start = clock.now
             let result = try await self.client.infer(
                 model: self.description.name,
                 version: self.description.version,
-                inputs: [self.input.signature.name: tensor],
+                inputs: [self.input.name: tensor],
                 options: options
             )
             let latency = clock.now - start
-            guard let scores = result.outputs[self.output] else {
-                throw CommandError(.failed, "the answer has no output '\(self.output)'")
-            }
-            let classification = try Classification(scores, count: self.top, output: self.output)
+            let classification = try self.output.classification(result.outputs, top: self.top)
             let success = Success(
                 classification: classification,
                 result: result,
@@ -109,19 +71,12 @@ struct Classifier: Sendable {
         }
     }
 
-    private static func tensor(_ file: String, _ input: ImageInput) throws -> Tensor {
+    private static func tensor(_ file: String, _ input: PictureInput) throws -> Tensor {
         let bytes = try FileBytes.read(
             file,
             byteCountMax: PictureLimits().byteCountMax,
             what: "a picture"
         )
-        do throws(ImageError) {
-            let picture = try bytes.withUnsafeBytes { (bytes) throws(ImageError) in
-                try Picture.decode(bytes)
-            }
-            return try input.tensor(of: [picture])
-        } catch {
-            throw CommandError(.badData, error.message)
-        }
+        return try input.tensor(bytes)
     }
 }

@@ -14,6 +14,10 @@ struct ClassifyCommand: ParsableCommand {
 
               find photos -name '*.jpg' | roost classify resnet -
 
+            A model whose model.toml has a table [preprocessing] is given the files as they are, and \
+            one with [post-processing] names the classes itself. For others the pictures are decoded \
+            and resized here, and the best scores are looked for.
+
             A picture that cannot be read or classified has its error in its line; the others go on, \
             and the exit code is that of the first error.
             """
@@ -73,19 +77,21 @@ struct ClassifyCommand: ParsableCommand {
             version: self.modelVersion,
             timeout: try self.fleet.callTimeout()
         )
-        let classifier = try Classifier(
+        let labels = try self.labels.map { path throws(CommandError) in try Labels(file: path) }
+        let classifier = Classifier(
             client: client,
             description: description,
-            output: self.output,
+            input: try PictureInput(description),
+            output: try ClassOutput(
+                of: description,
+                chosen: self.output,
+                labels: labels,
+                top: self.top
+            ),
             top: self.top,
             timeout: try self.fleet.callTimeout()
         )
-        let labels = try self.labels.map { path throws(CommandError) in try Labels(file: path) }
-        var printer = ClassifyPrinter(
-            labels: labels ?? Labels(description.labels),
-            json: self.json,
-            files: self.images
-        )
+        var printer = ClassifyPrinter(json: self.json, files: self.images)
         let status = await self.answers(classifier) { printer.print($0) }
         await client.close()
         return status

@@ -3,14 +3,12 @@ import RoostOps
 
 /// Prints a line for each picture, for people or for machines.
 struct ClassifyPrinter {
-    private let labels: Labels
     private let json: Bool
     private var table: Table
     private var isHeaded = false
 
     /// - Parameter files: the names that are known already, for the width of their column.
-    init(labels: Labels, json: Bool, files: [String]) {
-        self.labels = labels
+    init(json: Bool, files: [String]) {
         self.json = json
         let fileWidth = files == ["-"] ? 24 : files.map(\.count).max() ?? 0
         self.table = Table(
@@ -47,7 +45,7 @@ struct ClassifyPrinter {
         let classification = success.classification
         return classification.classes.enumerated().map { rank, best in
             let cells = [
-                rank == 0 ? file : "", self.labels[best.index],
+                rank == 0 ? file : "", best.name,
                 classification.confidence(best.value),
             ]
             guard rank == 0 else { return cells }
@@ -72,11 +70,11 @@ struct ClassifyPrinter {
                     "classes",
                     .array(
                         success.classification.classes.map {
-                            .object([
-                                ("index", .number($0.index)),
-                                ("label", .string(self.labels[$0.index])),
-                                ("confidence", .number($0.value)),
-                            ])
+                            .object(
+                                ($0.index.map { [("index", .number($0))] } ?? []) + [
+                                    ("label", .string($0.name)), ("confidence", .number($0.value)),
+                                ]
+                            )
                         }
                     )
                 ),

@@ -94,7 +94,7 @@ struct ModelOrderReport {
             ("name", .string(status.name)), ("version", .number(status.version)),
             ("state", .string(status.state)),
             ("labels", .array(status.labels.map { .string($0) })),
-            ("reason", .string(status.reason)),
+            ("reason", .string(status.reason)), ("engine", .string(status.engine)),
         ]
     }
 }

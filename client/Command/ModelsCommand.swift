@@ -8,8 +8,9 @@ struct ModelsCommand: ParsableCommand {
         commandName: "models",
         abstract: "Lists the models that the fleet serves, and by how many workers.",
         discussion: """
-            Every worker is asked for versions that do not serve, and why. Of one that does not \
-            answer the brokers know what it serves.
+            Every worker is asked for versions that do not serve, and why, and for the engine that \
+            executes the others, with what it calculates in. Of a worker that does not answer the \
+            brokers know what it serves.
             """
     )
 
@@ -35,6 +36,7 @@ struct ModelsCommand: ParsableCommand {
         let labels: [String]
         let reason: String
         let isPinned: Bool
+        let engine: String
 
         init(_ status: ModelStatus) {
             self.name = status.name
@@ -43,6 +45,7 @@ struct ModelsCommand: ParsableCommand {
             self.labels = status.labels
             self.reason = status.reason
             self.isPinned = status.isPinned
+            self.engine = status.engine
         }
     }
 
@@ -80,7 +83,10 @@ struct ModelsCommand: ParsableCommand {
             }
         }
         func order(_ status: ModelStatus) -> (String, Int, Int, String) {
-            (status.name, status.version, status.state == "ready" ? 0 : 1, status.reason)
+            (
+                status.name, status.version, status.state == "ready" ? 0 : 1,
+                status.reason + status.engine
+            )
         }
         return byKind.values.map { same in
             Entry(
@@ -98,16 +104,20 @@ struct ModelsCommand: ParsableCommand {
         let hasMemory = entries.contains { $0.memoryBytes != nil }
         let memory = hasMemory ? ["MEMORY", "EVICTED"] : []
         var table = Table(
-            columns: ["MODEL", "VERSION", "STATE", "WORKERS"] + memory + ["LABELS", "REASON"]
+            columns: ["MODEL", "VERSION", "STATE", "WORKERS", "ENGINE"] + memory
+                + ["LABELS", "REASON"]
         )
-        for column in [1, 3] + (hasMemory ? [4, 5] : []) { table.alignRight(column) }
+        for column in [1, 3] + (hasMemory ? [5, 6] : []) { table.alignRight(column) }
         for entry in entries {
             let status = entry.status
             let memory =
                 hasMemory ? [entry.memoryBytes.map(Self.size) ?? "-", "\(entry.evictions)"] : []
             table.add(
-                [status.name, "\(status.version)", status.title, "\(entry.workers.count)"] + memory
-                    + [status.labels.joined(separator: ","), status.reason]
+                [
+                    status.name, "\(status.version)", status.title, "\(entry.workers.count)",
+                    status.engine.isEmpty ? "-" : status.engine,
+                ]
+                    + memory + [status.labels.joined(separator: ","), status.reason]
             )
         }
         return table.text

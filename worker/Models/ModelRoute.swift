@@ -118,10 +118,19 @@ extension ModelTable {
                     version: version,
                     state: self.state(Key(name: name, version: version), entry),
                     labels: (self.labels[name] ?? [:]).filter { $0.value == version }.keys.sorted(),
-                    reason: entry.reason ?? ""
+                    reason: entry.reason ?? "",
+                    engine: self.engine(entry)
                 )
             }
         }
+    }
+
+    /// What executes it or, if it is loaded when it is asked for, executed it the last time.
+    private func engine(_ entry: Entry) -> String {
+        let description =
+            entry.place.map { self.slots[$0].model?.description }
+            ?? (entry.isOffered ? entry.loaded?.description : nil)
+        return description?.engine ?? ""
     }
 
     private func state(_ key: Key, _ entry: Entry) -> ModelState.State {

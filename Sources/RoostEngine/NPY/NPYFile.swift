@@ -13,6 +13,9 @@ package enum NPYFile {
     package static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
     /// The longest header that is looked at; NumPy's own limit is 10 000.
     private static let headerBytesMax = 64 << 10
+    /// The most texts: each takes four bytes of a request, be it empty. Those of type `S0` take none of
+    /// the file, so that its size bounds nothing.
+    package static let textsMax = WireLimits.payloadBytesMax / 4
 
     package static func read(_ file: TensorStorage) throws(FormatError) -> Tensor {
         let (header, dataOffset) = try file.withUnsafeBytes { (bytes) throws(FormatError) in
@@ -38,6 +41,11 @@ package enum NPYFile {
             throw FormatError(
                 reason: "is damaged: shape \(shape) needs \(overflow ? "far more" : "\(expected)") "
                     + "bytes, \(present) are there"
+            )
+        }
+        if kind.isText, let count = shape.elementCount, count > self.textsMax {
+            throw FormatError(
+                reason: "has \(count) texts; a request has room for \(self.textsMax)"
             )
         }
         switch kind {
@@ -69,6 +77,10 @@ package enum NPYFile {
         case bytes(Int)
         /// That many UTF-32 characters.
         case text(Int)
+
+        var isText: Bool {
+            if case .number = self { false } else { true }
+        }
 
         var byteWidth: Int {
             switch self {

@@ -114,19 +114,23 @@ package struct ModelState: Hashable, Sendable {
     package var labels: [String]
     /// Why it failed or, if it is ready, why its newer files could not be loaded; else empty.
     package var reason: String
+    /// What executes it, as in ``ModelDescription/engine``; empty if it is not loaded.
+    package var engine: String
 
     package init(
         name: String,
         version: UInt32,
         state: State,
         labels: [String] = [],
-        reason: String = ""
+        reason: String = "",
+        engine: String = ""
     ) {
         self.name = name
         self.version = version
         self.state = state
         self.labels = labels
         self.reason = reason
+        self.engine = engine
     }
 
     init(from reader: inout WireReader) throws(WireError) {
@@ -136,6 +140,7 @@ package struct ModelState: Hashable, Sendable {
         self.state = state
         self.labels = try reader.labels()
         self.reason = try reader.string(limit: WireLimits.reasonBytesMax)
+        self.engine = try reader.string()
     }
 
     func encode(to writer: inout WireWriter) {
@@ -144,6 +149,7 @@ package struct ModelState: Hashable, Sendable {
         writer.integer(self.state.rawValue)
         writer.labels(self.labels)
         writer.string(self.reason, limit: WireLimits.reasonBytesMax)
+        writer.string(self.engine)
     }
 }
 

@@ -57,6 +57,8 @@ struct ONNXProperties {
             case 2: (self.start, self.byteCount) = (bytes.count - rest.count, word)
             default: return nil
             }
+            // No file is that long, and sums of such lengths would overflow.
+            if self.byteCount > 1 << 56 { return nil }
         }
 
         /// The next number; with `peeking` how many bytes it takes, and it stays.
