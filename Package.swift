@@ -86,8 +86,9 @@ let package = Package(
     targets: [
         // System libraries. No pkgConfig: libzmq.pc makes SwiftPM warn on every build.
         .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
-        // Structs only: the library is opened at run time.
+        // Structs only: the libraries are opened at run time.
         .systemLibrary(name: "COpenVINO"),
+        .systemLibrary(name: "CTensorFlow"),
         .systemLibrary(name: "CCZMQ", providers: [.apt(["libczmq-dev"])]),
         .systemLibrary(name: "CSPNG", providers: [.apt(["libspng-dev"])]),
         .systemLibrary(name: "CTurboJPEG", providers: [.apt(["libturbojpeg0-dev"])]),
@@ -100,7 +101,7 @@ let package = Package(
         .target(name: "RoostWire", swiftSettings: settings + coverage),
         .target(
             name: "RoostEngine",
-            dependencies: ["COpenVINO", "RoostWire"],
+            dependencies: ["COpenVINO", "CTensorFlow", "RoostWire"],
             swiftSettings: settings
         ),
         .target(
