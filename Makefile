@@ -27,7 +27,7 @@ simulated := $(sources) $(shell find Tests/Simulation -name '*.swift')
 # What `make bench` serves besides the examples.
 encoders := .build-bench/models/minilm/1/model.onnx
 
-.PHONY: help setup engines build test faults soak demo bench bench-policies conformance overhead lint tsan asan fuzz \
+.PHONY: help setup engines tensorflow build test faults soak demo bench bench-policies conformance overhead lint tsan asan fuzz \
     simulate clean
 
 help: ## say what there is
@@ -51,7 +51,11 @@ $(programs) &: $(sources)
 	done
 	@touch $(programs)
 
-test: setup engines $(simulator) ## run all tests
+# Only its tests need it: it is large.
+tensorflow: setup
+	@[ "$$(uname -m)" != x86_64 ] || worker/engines/install --quiet tensorflow
+
+test: setup engines tensorflow $(simulator) ## run all tests
 	@swift build --build-tests
 	@swift test --skip-build --filter FaultTests
 	@for target in $(timed); do \

@@ -96,8 +96,9 @@ let package = Package(
     targets: [
         // System libraries. No pkgConfig: libzmq.pc makes SwiftPM warn on every build.
         .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
-        // Structs only: the library is opened at run time.
+        // Structs only: the libraries are opened at run time.
         .systemLibrary(name: "COpenVINO"),
+        .systemLibrary(name: "CTensorFlow"),
         .systemLibrary(name: "CCZMQ", providers: [.apt(["libczmq-dev"])]),
         .systemLibrary(name: "CSPNG", providers: [.apt(["libspng-dev"])]),
         .systemLibrary(name: "CTurboJPEG", providers: [.apt(["libturbojpeg0-dev"])]),
@@ -112,6 +113,8 @@ let package = Package(
             name: "RoostEngine",
             dependencies: ["COpenVINO", "RoostWire"],
             swiftSettings: settings + coverage
+            dependencies: ["COpenVINO", "CTensorFlow", "RoostWire"],
+            swiftSettings: settings
         ),
         .target(
             name: "RoostImage",

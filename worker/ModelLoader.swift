@@ -131,7 +131,7 @@ package struct ModelLoader: Sendable {
             if let place = configuration.place(of: "warm-up") {
                 throw ModelProblems(problems: ["\(place): warm-up: \(error.message)"])
             }
-            if error.code == .executionFailed { return }
+            if error.code == .executionFailed || error.code == .inputRefused { return }
             throw ModelProblems(problems: [error.message])
         }
     }

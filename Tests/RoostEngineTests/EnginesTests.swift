@@ -41,15 +41,16 @@ import Testing
         return Engines(
             isONNXRuntimeChosen: isONNXRuntimeChosen,
             onnxRuntime: maker("onnxruntime"),
-            openVINO: maker("openvino")
+            openVINO: maker("openvino"),
+            tensorFlow: maker("tensorflow")
         )
     }
 
     @Test(
         "without a choice the file decides",
         arguments: [
-            (.onnx, "onnxruntime"), (.openVINO, "openvino"), (.savedModel, "openvino"),
-            (.tensorFlowLite, "openvino"),
+            (.onnx, "onnxruntime"), (.openVINO, "openvino"), (.savedModel, "tensorflow"),
+            (.tensorFlowLite, "openvino"), (.frozenGraph, "tensorflow"),
         ] as [(ModelFormat, String)]
     )
     func automatic(format: ModelFormat, name: String) throws {
@@ -67,6 +68,18 @@ import Testing
         #expect(try self.engines().engine(for: source, asked: "openvino").name == "openvino")
         let without = self.engines(["onnxruntime": .engineMissing])
         #expect(try without.engine(for: source).name == "openvino")
+    }
+
+    @Test("a SavedModel runs in OpenVINO if that is asked for, or TensorFlow is not installed")
+    func savedModel() throws {
+        let source = Fixtures.source("m", format: .savedModel)
+        #expect(try self.engines().engine(for: source, asked: "openvino").name == "openvino")
+        let without = self.engines(["tensorflow": .engineMissing])
+        #expect(try without.engine(for: source).name == "openvino")
+        let error = try #require(throws: EngineError.self) {
+            _ = try without.engine(for: Fixtures.source("m", format: .frozenGraph))
+        }
+        #expect(error.message == "no tensorflow")
     }
 
     @Test("an engine that is broken is not passed over, and the first missing one is named")

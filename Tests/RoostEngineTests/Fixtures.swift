@@ -89,4 +89,21 @@ enum Fixtures {
             options: options
         )
     }
+    static let tensorFlowModels = "\(Self.repository)/Tests/Fixtures/tensorflow-models"
+    /// Whether there is a TensorFlow to test: `make test` installs it where there is a wheel.
+    static let hasTensorFlow = (try? TensorFlow()) != nil
+
+    static func tensorFlowSession(
+        _ name: String,
+        in repository: String = Self.tensorFlowModels,
+        format: ModelFormat = .savedModel,
+        settings: [String: String] = [:]
+    ) throws -> any Session {
+        var options = SessionOptions()
+        options.engineOptions = settings
+        return try TensorFlow().load(
+            Self.source(name, in: repository, format: format),
+            options: options
+        )
+    }
 }

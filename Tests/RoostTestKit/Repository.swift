@@ -12,6 +12,9 @@ package enum Repository {
     /// Whether it has installed OpenVINO, which not every machine has a wheel of.
     package static let hasOpenVINO =
         access("\(Repository.path)/.engines/openvino/VERSION", R_OK) == 0
+    /// Whether `make test` has installed TensorFlow, which not every machine has a wheel of.
+    package static let hasTensorFlow =
+        access("\(Repository.path)/.engines/tensorflow/VERSION", R_OK) == 0
 
     private static func directory(_ path: String, up count: Int) -> String {
         "/" + path.split(separator: "/").dropLast(count).joined(separator: "/")

@@ -51,6 +51,10 @@ struct EngineListReport: Sendable {
                 let engine = try OpenVINO()
                 return (engine, engine.libraryPath)
             },
+            Self.entry(TensorFlow.name) { () throws(EngineError) in
+                let engine = try TensorFlow()
+                return (engine, engine.libraryPath)
+            },
         ])
     }
 

@@ -168,11 +168,13 @@ extension ModelReport {
         for (key, value) in configuration.engineOptions.sorted(by: { $0.key < $1.key }) {
             add("engine-options.\(key)", value)
         }
-        if (self.engine ?? configuration.engine)?.hasPrefix(ONNXRuntime.name) == true {
-            for (name, preset) in ONNXRuntime.settings
-            where configuration.engineOptions[name] == nil {
-                add("engine-options.\(name)", preset)
-            }
+        let engine = self.engine ?? configuration.engine ?? ""
+        let known = [
+            (ONNXRuntime.name, ONNXRuntime.settings), (TensorFlow.name, TensorFlow.settings),
+        ]
+        for (name, preset) in known.first(where: { engine.hasPrefix($0.0) })?.1 ?? []
+        where configuration.engineOptions[name] == nil {
+            add("engine-options.\(name)", preset)
         }
         add("instances", policy.instances.map { "\($0)" } ?? "as many as the worker's executors")
         add("threads", configuration.threads.map { "\($0)" } ?? "the worker's: 1 unless told")

@@ -11,12 +11,13 @@ package final class Engines: Sendable {
     /// What a model's configuration says when the choice is left to ``preferences(for:)``.
     package static let automatic = "auto"
     /// The names of all engines.
-    package static let names = [ONNXRuntime.name, OpenVINO.name]
+    package static let names = [ONNXRuntime.name, OpenVINO.name, TensorFlow.name]
 
     /// Whether an ONNX Runtime was chosen by its path: then no other engine takes its place.
     private let isONNXRuntimeChosen: Bool
     private let onnxRuntime: Maker
     private let openVINO: Maker
+    private let tensorFlow: Maker
     private let made = Mutex<[String: any Engine]>([:])
 
     /// - Parameters:
@@ -43,6 +44,11 @@ package final class Engines: Sendable {
                 let engine = try OpenVINO()
                 loaded(engine, engine.libraryPath)
                 return engine
+            },
+            tensorFlow: { () throws(EngineError) in
+                let engine = try TensorFlow()
+                loaded(engine, engine.libraryPath)
+                return engine
             }
         )
     }
@@ -50,21 +56,26 @@ package final class Engines: Sendable {
     init(
         isONNXRuntimeChosen: Bool,
         onnxRuntime: @escaping Maker,
-        openVINO: @escaping Maker
+        openVINO: @escaping Maker,
+        tensorFlow: @escaping Maker
     ) {
         self.isONNXRuntimeChosen = isONNXRuntimeChosen
         self.onnxRuntime = onnxRuntime
         self.openVINO = openVINO
+        self.tensorFlow = tensorFlow
     }
 
     /// The engines that can run files of that kind, the best first.
     ///
     /// `auto` takes the first that is installed. ONNX models go to ONNX Runtime, which computes what
-    /// the model's author saw, wherever it runs; the rest only OpenVINO reads.
+    /// the model's author saw, wherever it runs, and SavedModels for the same reason to TensorFlow,
+    /// which has all of their operations.
     package static func preferences(for format: ModelFormat) -> [String] {
         switch format {
         case .onnx: [ONNXRuntime.name, OpenVINO.name]
-        case .openVINO, .savedModel, .tensorFlowLite: [OpenVINO.name]
+        case .savedModel: [TensorFlow.name, OpenVINO.name]
+        case .frozenGraph: [TensorFlow.name]
+        case .openVINO, .tensorFlowLite: [OpenVINO.name]
         }
     }
 
@@ -104,7 +115,12 @@ package final class Engines: Sendable {
 
     private func engine(_ name: String) throws(EngineError) -> any Engine {
         if let engine = self.made.withLock({ $0[name] }) { return engine }
-        let engine = try (name == OpenVINO.name ? self.openVINO : self.onnxRuntime)()
+        let engine =
+            switch name {
+            case OpenVINO.name: try self.openVINO()
+            case TensorFlow.name: try self.tensorFlow()
+            default: try self.onnxRuntime()
+            }
         self.made.withLock { $0[name] = engine }
         return engine
     }

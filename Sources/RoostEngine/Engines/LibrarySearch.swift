@@ -30,6 +30,13 @@ struct LibrarySearch {
             systemNames: ["libopenvino_c.so"],
             fileNamePrefix: "libopenvino_c.so"
         )
+        static let tensorFlow = Library(
+            directory: TensorFlow.name,
+            environmentKey: "ROOST_TENSORFLOW_PATH",
+            // The second is the name of the C interface's own release.
+            systemNames: ["libtensorflow_cc.so.2", "libtensorflow.so.2"],
+            fileNamePrefix: "libtensorflow_cc.so"
+        )
     }
 
     /// Where `make engines` installs, below the repository.

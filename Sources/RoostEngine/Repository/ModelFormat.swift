@@ -6,6 +6,8 @@ package enum ModelFormat: String, CaseIterable, Hashable, Sendable {
     /// A TensorFlow SavedModel: the version's directory is the model.
     case savedModel = "saved_model.pb"
     case tensorFlowLite = "model.tflite"
+    /// A TensorFlow graph with its weights in it, a serialised `GraphDef`.
+    case frozenGraph = "model.pb"
 
     /// The name of the file.
     package var fileName: String { self.rawValue }

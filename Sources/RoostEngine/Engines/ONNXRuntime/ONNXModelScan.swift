@@ -1,5 +1,3 @@
-internal import Glibc
-
 /// What a model's file says that ONNX Runtime is not asked for: where the weights lie that are not
 /// in it, and the names of a classifier's classes.
 ///
@@ -19,12 +17,12 @@ struct ONNXModelScan {
     private static let textBytesMax = 4_096
     private static let classesMax = 100_000
 
-    private let file: FileWindow
+    private let file: ByteWindow
     private(set) var fault: String?
 
     /// Reads the file. What is no model has nothing in it; ONNX Runtime says what is wrong.
     init(path: String) {
-        self.file = FileWindow(path: path)
+        self.file = ByteWindow(path: path)
         self.visit(0..<self.file.byteCount, .model, depth: 0)
     }
 
@@ -32,7 +30,7 @@ struct ONNXModelScan {
     private enum Message {
         case model, function, graph, node, attribute, tensor, sparseTensor, entry
 
-        func child(_ number: UInt64) -> Message? {
+        func child(_ number: Int) -> Message? {
             switch (self, number) {
             case (.model, 7), (.attribute, 6), (.attribute, 11): .graph
             case (.model, 25): .function
@@ -52,12 +50,12 @@ struct ONNXModelScan {
             self.fault = "its graphs lie more than \(Self.depthMax) deep in each other"
             return
         }
-        var fields = ProtobufFields(range)
+        var fields = ProtobufReader(self.file, range)
         var key = ""
         var value = ""
         var isZipMap = false
         var attributes: [Range<Int>] = []
-        while self.fault == nil, let field = fields.next(self.file) {
+        while self.fault == nil, let field = fields.next() {
             guard case .bytes(let content) = field.value else { continue }
             switch (message, field.number) {
             case (.entry, 1): key = self.text(content)
@@ -84,18 +82,16 @@ struct ONNXModelScan {
 
     /// The attributes `classlabels_int64s` and `classlabels_strings`.
     private mutating func readClasses(_ range: Range<Int>) {
-        var fields = ProtobufFields(range)
+        var fields = ProtobufReader(self.file, range)
         var classes: [String] = []
         var isClasses = false
-        while classes.count <= Self.classesMax, let field = fields.next(self.file) {
+        while classes.count <= Self.classesMax, let field = fields.next() {
             switch (field.number, field.value) {
             case (1, .bytes(let content)): isClasses = self.text(content).hasPrefix("classlabels_")
             case (8, .number(let number)): classes.append(String(Int64(bitPattern: number)))
             case (8, .bytes(let content)):
-                var position = content.lowerBound
-                while position < content.upperBound, classes.count <= Self.classesMax,
-                    let number = self.file.number(at: &position, end: content.upperBound)
-                {
+                var numbers = ProtobufReader(self.file, content)
+                while classes.count <= Self.classesMax, let number = numbers.nextNumber() {
                     classes.append(String(Int64(bitPattern: number)))
                 }
             case (9, .bytes(let content)): classes.append(self.text(content))
@@ -106,93 +102,6 @@ struct ONNXModelScan {
     }
 
     private func text(_ range: Range<Int>) -> String {
-        let range = range.prefix(Self.textBytesMax)
-        return String(decoding: range.compactMap { self.file.byte(at: $0) }, as: UTF8.self)
-    }
-}
-
-/// The fields of one protocol buffer message, in order. It ends where the message is broken.
-private struct ProtobufFields {
-    enum Value {
-        case number(UInt64)
-        case bytes(Range<Int>)
-        case skipped
-    }
-
-    private var position: Int
-    private let end: Int
-
-    init(_ range: Range<Int>) {
-        self.position = range.lowerBound
-        self.end = range.upperBound
-    }
-
-    mutating func next(_ file: FileWindow) -> (number: UInt64, value: Value)? {
-        guard self.position < self.end,
-            let tag = file.number(at: &self.position, end: self.end)
-        else { return nil }
-        switch tag & 7 {
-        case 0:
-            guard let value = file.number(at: &self.position, end: self.end) else { return nil }
-            return (tag >> 3, .number(value))
-        case 2:
-            guard let number = file.number(at: &self.position, end: self.end),
-                let count = Int(exactly: number), count <= self.end - self.position
-            else { return nil }
-            defer { self.position += count }
-            return (tag >> 3, .bytes(self.position..<self.position + count))
-        case 1, 5:
-            self.position += tag & 7 == 1 ? 8 : 4
-            return self.position <= self.end ? (tag >> 3, .skipped) : nil
-        default: return nil
-        }
-    }
-}
-
-/// A file read here and there, a few kilobytes at a time. It is not mapped: a file that shrinks
-/// meanwhile must not end the process.
-private final class FileWindow {
-    private static let windowBytes = 4_096
-
-    private let descriptor: Int32
-    private var window = [UInt8](repeating: 0, count: FileWindow.windowBytes)
-    private var start = 0
-    private var count = 0
-    let byteCount: Int
-
-    init(path: String) {
-        self.descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        var status = stat()
-        let isFile =
-            self.descriptor >= 0 && fstat(self.descriptor, &status) == 0
-            && status.st_mode & S_IFMT == S_IFREG
-        self.byteCount = isFile ? Int(status.st_size) : 0
-    }
-
-    deinit {
-        if self.descriptor >= 0 { close(self.descriptor) }
-    }
-
-    func byte(at position: Int) -> UInt8? {
-        if position < self.start || position >= self.start + self.count {
-            self.count = self.window.withUnsafeMutableBytes {
-                max(0, pread(self.descriptor, $0.baseAddress!, $0.count, position))
-            }
-            self.start = position
-            guard self.count > 0 else { return nil }
-        }
-        return self.window[position - self.start]
-    }
-
-    /// A number in base 128, low digits first.
-    func number(at position: inout Int, end: Int) -> UInt64? {
-        var number: UInt64 = 0
-        for shift in stride(from: UInt64(0), to: 64, by: 7) {
-            guard position < end, let byte = self.byte(at: position) else { return nil }
-            position += 1
-            number |= UInt64(byte & 127) << shift
-            if byte < 128 { return number }
-        }
-        return nil
+        self.file.text(range, bytesMax: Self.textBytesMax)
     }
 }
