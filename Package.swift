@@ -111,10 +111,8 @@ let package = Package(
         .target(name: "RoostWire", swiftSettings: settings + coverage),
         .target(
             name: "RoostEngine",
-            dependencies: ["COpenVINO", "RoostWire"],
-            swiftSettings: settings + coverage
             dependencies: ["COpenVINO", "CTensorFlow", "RoostWire"],
-            swiftSettings: settings
+            swiftSettings: settings + coverage
         ),
         .target(
             name: "RoostImage",

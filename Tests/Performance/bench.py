@@ -42,6 +42,8 @@ PARTS = (
     "fleet", "start",
 )
 IN_FLIGHT = (1, 8, 32, 64)
+# Microseconds that a worker with one request in flight has nothing to do between two runs, about.
+PAUSE = 300
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
 # Pictures in a request of `overload`, which make it so heavy that the calling end, on a core of its
 # own, can send four times what the serving end can answer; and the deadline in milliseconds.
@@ -106,11 +108,14 @@ class Bench:
             sys.exit(f"bench: {' '.join(command)}: {done.stderr.strip()}")
         return done.stdout
 
-    def bare(self, models, model, rows, sizes, lanes=1, threads=1):
-        """The bare engine on the worker's core, at each of these batch sizes; by size."""
+    def bare(self, models, model, rows, sizes, lanes=1, threads=1, pause=0):
+        """The bare engine on the worker's core, at each of these batch sizes; by size.
+
+        `pause` is how many microseconds each run begins after the last.
+        """
         command = [self.program("roost-engine-bench"), self.file(models, model)]
         command += ["--rows", ",".join(map(str, rows)), "--seconds", str(self.seconds)]
-        command += ["--lanes", str(lanes), "--intra-op-threads", str(threads)]
+        command += ["--lanes", str(lanes), "--intra-op-threads", str(threads), "--pause", str(pause)]
         for size in sizes:
             command += ["--dimension", size]
         if model == OPENVINO:
@@ -256,6 +261,7 @@ class Bench:
         cores = len(self.worker_cores.split(","))
         layouts = [(cores, 1)] + ([(1, cores)] if cores > 1 else [])
         bare = {(layout, rows): [] for layout in layouts for rows in BATCHES}
+        rested = []
         worker = {count: [] for count in IN_FLIGHT}
         children, broker = self.fleet_of_one(models)
         closed = [self.program("roost-bench"), "closed", broker, model]
@@ -264,6 +270,7 @@ class Bench:
                 self.progress(f"round {turn + 1} of {self.rounds}: {model}, the bare engine")
                 for rows, line in self.bare(models, model, BATCHES, sizes, *layout).items():
                     bare[layout, rows].append(line)
+            rested.append(self.bare(models, model, (1,), sizes, *layouts[0], PAUSE)[1]["p50_us"])
             for count in IN_FLIGHT:
                 self.progress(f"round {turn + 1} of {self.rounds}: {model}, {count} in flight")
                 line = self.call(closed + [str(count), str(self.seconds), "1"] + sizes)
@@ -308,7 +315,8 @@ class Bench:
             self.lines(table),
             "1 in flight, p50 above the bare call: from a caller's call to its return, less a run of one\n"
             "row in a loop. It has the codec, the socket both ways, the changes of threads at both ends,\n"
-            "and what a run costs more that begins after a pause.\n",
+            f"and what a run costs more that begins after a pause: after {PAUSE} us, {statistics.median(rested):.0f} us "
+            f"instead of {call:.0f}.\n",
         ]
         for setting in bare:
             text.append(f"the bare engine with {self.setting(setting)}: {rate(setting):,.0f} rows/s\n")

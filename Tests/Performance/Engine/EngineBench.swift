@@ -30,6 +30,9 @@ struct EngineBench: ParsableCommand {
     @Option(help: "How long to measure each setting.")
     var seconds = 1.0
 
+    @Option(help: "Microseconds without work before each run.")
+    var pause: UInt32 = 0
+
     @Option(help: "What executes the model: onnxruntime or openvino.")
     var engine = "onnxruntime"
 
@@ -70,7 +73,8 @@ struct EngineBench: ParsableCommand {
             let loop = EngineLoop(
                 session: session,
                 inputs: inputs.map(\.tensor),
-                seconds: self.seconds
+                seconds: self.seconds,
+                pause: self.pause
             )
             let outcome = try loop.run(lanes: self.lanes)
             let quantiles = outcome.samples.quantiles(0.5, 0.99)

@@ -17,6 +17,8 @@ final class EngineLoop: Sendable {
     private let inputs: [Tensor]
     private let warmUp: Int64
     private let length: Int64
+    /// Microseconds.
+    private let pause: UInt32
     private let outcome = Mutex(Outcome())
 
     /// A lane counts as warm after so many runs at least, and a fifth of a second.
@@ -26,11 +28,12 @@ final class EngineLoop: Sendable {
     /// As an executor's: the engine's kernels want more than some systems give a thread.
     private static let stackBytes = 8 << 20
 
-    init(session: any Session, inputs: [Tensor], seconds: Double) {
+    init(session: any Session, inputs: [Tensor], seconds: Double, pause: UInt32) {
         self.session = session
         self.inputs = inputs
         self.warmUp = 200_000_000
         self.length = Int64(seconds * 1e9)
+        self.pause = pause
     }
 
     /// Blocks until all lanes are done.
@@ -74,6 +77,10 @@ final class EngineLoop: Sendable {
             let start = MonotonicClock.now
             var now = start
             while now < start + self.length || samples.count < Self.runsMin {
+                if self.pause > 0 {
+                    usleep(self.pause)
+                    now = MonotonicClock.now
+                }
                 let begun = now
                 _ = try lane.run(self.inputs)
                 now = MonotonicClock.now
