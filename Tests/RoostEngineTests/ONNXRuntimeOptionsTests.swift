@@ -26,6 +26,18 @@ private let extensionsPath = getenv("ROOST_TEST_EXTENSIONS").map { String(cStrin
         return try session.makeLane().run([input])[0].elements()
     }
 
+    @Test("a build for GPUs says which it finds, or why none; one for the CPU says nothing of them")
+    func devices() throws {
+        #expect(try ONNXRuntime().devices.first == "CPU")
+        let library = self.directory.write("libonnxruntime.so")
+        #expect(ExecutionProviders.devices(beside: library).isEmpty)
+        self.directory.write("libonnxruntime_providers_cuda.so")
+        let found = ExecutionProviders.devices(beside: library)
+        // It depends on the machine.
+        let isNone = found.count == 1 && found[0].hasPrefix("no GPU: ")
+        #expect(isNone || !found.isEmpty && found.allSatisfy { $0.hasPrefix("cuda:") })
+    }
+
     @Test(
         "every setting is taken, and the results are the same",
         arguments: [

@@ -19,6 +19,35 @@ enum ExecutionProviders {
         "cudnn/lib/libcudnn.so.9",
     ]
 
+    /// The GPUs that a build for them finds, or why it finds none, in words; empty for a build for the
+    /// CPU alone. Loads NVIDIA's libraries.
+    ///
+    /// - Parameter path: ONNX Runtime's library.
+    static func devices(beside path: String) -> [String] {
+        let directory = path[..<(path.lastIndex(of: "/") ?? path.startIndex)]
+        guard FileStatus(path: "\(directory)/libonnxruntime_providers_cuda.so").isRegularFile else {
+            return []
+        }
+        self.preload(beside: path)
+        for library in self.libraries {
+            let name = library.split(separator: "/").last ?? ""
+            // What was loaded already is found by its name.
+            guard dlopen("\(name)", RTLD_LAZY) != nil else {
+                return ["no GPU: \(name) is missing (pip's \(self.packages(.cuda(0))))"]
+            }
+        }
+        guard let driver = dlopen("libcuda.so.1", RTLD_LAZY),
+            let start = dlsym(driver, "cuInit"), let count = dlsym(driver, "cuDeviceGetCount")
+        else { return ["no GPU: NVIDIA's driver is missing"] }
+        var found: Int32 = 0
+        guard unsafeBitCast(start, to: (@convention(c) (UInt32) -> Int32).self)(0) == 0,
+            unsafeBitCast(count, to: (@convention(c) (UnsafeMutablePointer<Int32>) -> Int32).self)(
+                &found
+            ) == 0, found > 0
+        else { return ["no GPU: NVIDIA's driver finds none"] }
+        return (0..<found).map { "cuda:\($0)" }
+    }
+
     /// Adds the providers of a device to a session's configuration; what they do not execute the
     /// CPU does.
     static func add(

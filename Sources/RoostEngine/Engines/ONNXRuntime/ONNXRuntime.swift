@@ -35,6 +35,10 @@ package struct ONNXRuntime: Engine {
     package var version: String { self.library.version }
     /// The library that was loaded.
     package var libraryPath: String { self.library.path }
+    /// The CPU and, of a build for them, the GPUs, or why it finds none.
+    package var devices: [String] {
+        ["CPU"] + ExecutionProviders.devices(beside: self.library.path)
+    }
 
     package func load(
         _ source: ModelSource,
