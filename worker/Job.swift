@@ -173,6 +173,7 @@ package final class Job: @unchecked Sendable {
                 on: lane
             )
         } catch {
+            _ = lane.takeRefusals()
             self.fail(Self.reply(to: error), sender: sender)
             return Moment(nanoseconds: Reactor.monotonicNanoseconds())
         }
@@ -205,9 +206,7 @@ package final class Job: @unchecked Sendable {
             self.fail(ErrorReply(.tooLarge, detail), sender: sender)
             return
         }
-        if self.sequence != nil, stateCount > 0 {
-            self.stateAfter = outputs.suffix(stateCount).map(\.copied)
-        }
+        if self.sequence != nil, stateCount > 0 { self.stateAfter = stream.state }
         self.outcome = .item(item.outputs)
         self.encode(item, .item, sender: sender)
     }
@@ -290,6 +289,8 @@ package final class Job: @unchecked Sendable {
     /// Encodes a refusal or failure as the answer.
     package func fail(_ error: ErrorReply, flags: FrameHeader.Flags = [], sender: InstanceID) {
         self.inputs = []
+        // The sequence is as it was before the request.
+        self.stateAfter = nil
         self.outcome = .failure(error, flags)
         self.encode(error, flags, sender: sender)
     }

@@ -17,6 +17,9 @@ final class JobStream {
     /// How it ends once the step that runs is over.
     var ending: ErrorReply?
 
+    /// Whether further inputs were announced at all.
+    private let isOpen: Bool
+
     // Of the thread that has the job.
 
     /// How many items there were.
@@ -38,11 +41,14 @@ final class JobStream {
     )
     private var source: (any ModelStream)?
     private var hasBegun = false
+    /// What the last item left of a model's state, in memory of its own; empty: the model has none.
+    private(set) var state: [Tensor] = []
 
     /// - Parameter inputs: how many further inputs may wait; `nil`: there are none.
     init(credit: UInt32, inputs: Int? = nil) {
         self.credit = Int(credit)
         self.inputs = InputQueue(size: inputs ?? 0, isOpen: inputs != nil)
+        self.isOpen = inputs != nil
     }
 
     /// The client takes that many items more.
@@ -83,7 +89,8 @@ final class JobStream {
 
     /// Executes a step.
     ///
-    /// A model that gives no streams gives one item: what it answers any request with.
+    /// A model that gives no streams gives one item for each of its inputs: what it answers any
+    /// request with.
     ///
     /// - Returns: the item's outputs; `nil` if there is none.
     func step(
@@ -92,15 +99,22 @@ final class JobStream {
         wanted: [Int],
         on lane: any Lane
     ) throws(EngineError) -> [Tensor]? {
-        if !self.hasBegun {
+        let isFirst = !self.hasBegun
+        if isFirst {
             self.hasBegun = true
             if let session = model.session as? any StreamingSession {
                 self.source = try session.stream(inputs, outputs: wanted)
             }
         }
         guard let source else {
-            self.isOver = true
-            return try lane.run(inputs, outputs: wanted)
+            if isFirst { return try self.answer(inputs, of: model, wanted: wanted, on: lane) }
+            guard let further = self.handed.take() else {
+                self.isOver = self.isLastHanded
+                self.lacksInput = !self.isOver
+                return nil
+            }
+            let given = try Self.arrange(further, of: model) + self.state
+            return try self.answer(given, of: model, wanted: wanted, on: lane)
         }
         if !self.lacksInput, let outputs = try source.next() { return outputs }
         guard let open = source as? any OpenModelStream, !open.isOver, !self.isFinished else {
@@ -121,6 +135,39 @@ final class JobStream {
         self.isOver = open.isOver || self.isFinished
         self.lacksInput = !self.isOver
         return nil
+    }
+
+    /// Runs a model that gives no streams. What it leaves of its state is for the next input.
+    private func answer(
+        _ inputs: [Tensor],
+        of model: LoadedModel,
+        wanted: [Int],
+        on lane: any Lane
+    ) throws(EngineError) -> [Tensor] {
+        let outputs = try lane.run(inputs, outputs: wanted)
+        self.isOver = !self.isOpen || self.isLastHanded
+        self.lacksInput = !self.isOver
+        if let refusal = lane.takeRefusals().first {
+            throw EngineError(
+                .inputRefused,
+                "row \(refusal.row): \(refusal.reason)",
+                engine: model.description.engine
+            )
+        }
+        self.state = outputs.suffix(model.stateCount).map(\.copied)
+        return outputs
+    }
+
+    /// They were checked when they came.
+    private static func arrange(
+        _ inputs: NamedTensors,
+        of model: LoadedModel
+    ) throws(EngineError) -> [Tensor] {
+        do throws(InputError) {
+            return try model.signature.arrange(inputs, model: model.name)
+        } catch {
+            throw EngineError(.inputRefused, error.message, engine: model.description.engine)
+        }
     }
 
     /// A step took that long; the first waited before it.

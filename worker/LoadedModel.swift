@@ -17,8 +17,11 @@ package final class LoadedModel: Sendable {
     let joining: Joining?
     /// What its sequences share with it; `nil`: it has none.
     let state: StateTensors?
-    /// Whether its streams take further inputs.
+    /// Whether its streams take further inputs: those of a model that gives no streams do, and each
+    /// is answered as a request is.
     let takesInputs: Bool
+    /// Whether it gives streams; else each input of a stream is one step.
+    let givesStreams: Bool
     /// How many of its outputs are state: the last ones.
     let stateCount: Int
     /// Whether its answers are given again to equal requests; `nil`: never.
@@ -55,7 +58,9 @@ package final class LoadedModel: Sendable {
         let stateful = state.isEmpty ? nil : StatefulSession(session, state: state)
         let session = stateful ?? session
         self.stateCount = stateful?.stateCount ?? 0
-        self.takesInputs = (session as? any StreamingSession)?.takesInputs ?? false
+        let streaming = session as? any StreamingSession
+        self.givesStreams = streaming != nil
+        self.takesInputs = streaming?.takesInputs ?? true
         self.state = stateful.map { StateTensors($0, limits: sequences) }
         self.cache = state.isEmpty ? cache : nil
         self.joining = Joining(session.signature, policy)

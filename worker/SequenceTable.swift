@@ -6,14 +6,17 @@ struct SequenceKey: Hashable, Sendable {
     let client: InstanceID
     /// The client's number for it; never 0.
     let number: UInt64
+    /// It is no sequence of the client's but one that an open stream is for itself, and the number is
+    /// the worker's.
+    var isStream = false
 }
 
 /// What the sequences of one version of a model may take.
 package struct SequenceLimits: Hashable, Sendable {
     /// How many sequences there may be.
     package var countMax = 4_096
-    /// What the states of all of them may hold in memory, in bytes: with more, none begins. Those
-    /// that are there go on.
+    /// What the states of all of them may hold in memory, in bytes: once they do, none begins, and a
+    /// request that would leave a larger state behind than it found fails.
     package var bytesMax = 1 << 30
     /// How many requests of one may wait for those before them. A client of Roost's sends one after
     /// the other.
@@ -48,6 +51,8 @@ struct SequenceTable<Item: Sendable>: Sendable {
         case alreadyStarted
         case tooManySequences(Int)
         case tooManyBytes(Int)
+        /// There is no room for the state of that size that it would leave.
+        case stateTooLarge(byteCount: Int, bytesMax: Int)
         case tooManyWaiting(Int)
     }
 
@@ -144,18 +149,31 @@ struct SequenceTable<Item: Sendable>: Sendable {
         return .waits
     }
 
+    /// The request of a sequence that ran, or a step of it, leaves a state of that size behind:
+    /// whether there is room for what it has more than the one before.
+    ///
+    /// - Parameter isKept: something will go on from it.
+    mutating func keep(_ byteCount: Int, of key: SequenceKey, isKept: Bool) -> Refusal? {
+        guard let sequence = self.sequences[key], isKept || !sequence.isEnding else { return nil }
+        let growth = byteCount - sequence.byteCount
+        guard growth <= 0 || growth <= self.limits.bytesMax - self.byteCount else {
+            return .stateTooLarge(byteCount: byteCount, bytesMax: self.limits.bytesMax)
+        }
+        self.sequences[key]?.byteCount = byteCount
+        self.byteCount += growth
+        return nil
+    }
+
     /// The request of a sequence that ran has ended.
     ///
     /// - Parameter state: what it left behind; `nil` if it failed or was not executed, and the
     ///   state is still the one before it.
     mutating func ended(_ key: SequenceKey, state: [Tensor]?, now: Moment) -> Turn {
         guard var sequence = self.sequences[key] else { return Turn() }
-        if let state {
-            self.byteCount -= sequence.byteCount
-            sequence.state = state
-            sequence.byteCount = state.reduce(0) { $0 + $1.byteCount }
-            self.byteCount += sequence.byteCount
-        }
+        if let state { sequence.state = state }
+        self.byteCount -= sequence.byteCount
+        sequence.byteCount = sequence.state?.reduce(0) { $0 + $1.byteCount } ?? 0
+        self.byteCount += sequence.byteCount
         sequence.used = now
         sequence.isRunning = false
         // One whose last request failed is over all the same: its client said so.

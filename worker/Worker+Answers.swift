@@ -26,6 +26,7 @@ extension Worker {
 
     /// Answers requests, link by link, and ends them.
     func answer(_ jobs: [Job], now: Moment) {
+        if !self.sequences.isEmpty { jobs.forEach(self.keepState) }
         var start = 0
         while start < jobs.count {
             var end = start + 1

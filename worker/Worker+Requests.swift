@@ -99,6 +99,9 @@ extension Worker {
             return
         }
         let model = self.table.model(at: modelIndex)
+        if view.extended?.isOpen == true, sequence == nil, model.state != nil {
+            sequence = self.ownSequence(of: client, byteCount: byteCount)
+        }
         do throws(InferFailure) {
             var (inputs, wanted): ([Tensor], [Int]) = ([], [])
             if sequence?.isFarewell != true {

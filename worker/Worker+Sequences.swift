@@ -53,6 +53,31 @@ extension Worker {
         }
     }
 
+    /// The place of an open stream of a model with state among the sequences: it is one of its own, and
+    /// ends with it.
+    func ownSequence(of client: InstanceID, byteCount: Int) -> SequencePlace {
+        self.streamSequences += 1
+        return SequencePlace(
+            key: SequenceKey(client: client, number: self.streamSequences, isStream: true),
+            position: [.start, .end],
+            isFarewell: false,
+            byteCount: byteCount
+        )
+    }
+
+    /// A request of a sequence, or a step of its stream, was executed: it fails if there is no room
+    /// for the state that it leaves.
+    func keepState(of job: Job) {
+        guard let sequence = job.sequence, job.isItsTurn, let state = job.stateAfter else { return }
+        let byteCount = state.reduce(0) { $0 + $1.byteCount }
+        let isKept = job.stream?.isOver == false
+        let refusal = self.withSequences(at: job.modelIndex) {
+            $0.keep(byteCount, of: sequence.key, isKept: isKept)
+        }
+        guard let refusal else { return }
+        job.fail(Self.reply(to: refusal).0, sender: self.instance)
+    }
+
     /// A request has ended, well or not: the next of its sequence follows.
     func leave(_ job: Job) {
         guard let sequence = job.sequence, job.isItsTurn, self.socket != nil else { return }
@@ -144,6 +169,11 @@ extension Worker {
         case .tooManyBytes(let bound):
             let detail = "the states of the model's sequences have \(ByteCount(bound)) already"
             return (ErrorReply(.overloaded, detail, backoff: backoff), true)
+        case .stateTooLarge(let byteCount, let bound):
+            let detail =
+                "the sequence's state would have \(ByteCount(byteCount)), for which there is no room: "
+                + "the states of all the model's sequences may have \(ByteCount(bound))"
+            return (ErrorReply(.overloaded, detail, backoff: backoff), false)
         case .tooManyWaiting(let bound):
             let detail = "\(bound) requests of the sequence wait already"
             return (ErrorReply(.overloaded, detail, backoff: backoff), false)

@@ -198,8 +198,14 @@ extension Worker {
     /// Why further inputs cannot be given to the model; `nil` if they can.
     private func problem(with input: InferInput, of job: Job, byteCount: Int) -> ErrorReply? {
         if input.isLast, input.inputs.isEmpty { return nil }
+        let model = job.model
         do throws(InputError) {
-            try job.model.signature.check(further: input.inputs, model: job.model.name)
+            if model.givesStreams {
+                try model.signature.check(further: input.inputs, model: model.name)
+            } else {
+                // As a request's own.
+                _ = try model.signature.arrange(input.inputs, model: model.name)
+            }
         } catch {
             return ErrorReply(.invalidInput, error.message)
         }

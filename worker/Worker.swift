@@ -75,6 +75,8 @@ package actor Worker {
     var replies: RecentReplies<Job>
     /// By the place of their model's version; places without one are not here.
     var sequences: [Int: SequenceTable<Job>] = [:]
+    /// How many open streams of models with state there were: each was a sequence of its own.
+    var streamSequences: UInt64 = 0
     /// When to look for sequences that are idle; never if there are none.
     var sequencesDeadline = Moment.never
     /// Answers that are given again, by the place of their model's version; places that were not asked

@@ -14,15 +14,29 @@ struct OpenStreamTests {
         LoadedModel(name: name, version: 1, engine: "fake 1", session: session)
     }
 
+    /// A model with state that adds up, under the name `total`.
+    private static func total(_ limits: SequenceLimits = SequenceLimits()) -> LoadedModel {
+        LoadedModel(
+            name: "total",
+            version: 1,
+            engine: "fake 1",
+            session: Accumulator().session,
+            state: Accumulator.state,
+            sequences: limits
+        )
+    }
+
     /// A stream may have four inputs waiting.
     private func with(
         _ session: FakeOpenSession = FakeOpenSession(),
+        total: LoadedModel = Self.total(),
         configure: (inout WorkerConfiguration) -> Void = { _ in },
         _ body: (WorkerScene, RawPeer, RawPeer) async throws -> Void
     ) async throws {
         try await WorkerScene.with(
             models: [
                 Self.model(session), Self.model(FakeStreamingSession(), "count"), .identity(),
+                total,
             ],
             configure: {
                 $0.executors = 1
@@ -40,6 +54,7 @@ struct OpenStreamTests {
             }
             #expect(await scene.worker.streams.isEmpty)
             #expect(await scene.worker.inputBytes == 0)
+            #expect(await scene.worker.sequences.values.allSatisfy { $0.byteCount <= 4 })
         }
     }
 
@@ -53,15 +68,23 @@ struct OpenStreamTests {
         isOpen: Bool = true,
         attempt: UInt8 = 0,
         model: String = "sum",
+        sequence: UInt64 = 0,
+        position: InferExtension.Position = [],
         aux: UInt64 = 30_000_000
     ) async {
         let request = InferRequest(
             model: model,
             attempt: attempt,
             inputs: self.x(value),
-            extended: credit > 0 ? InferExtension(itemCredit: credit, isOpen: isOpen) : nil
+            extended: credit > 0 || sequence > 0
+                ? InferExtension(
+                    sequence: sequence,
+                    position: position,
+                    itemCredit: credit,
+                    isOpen: isOpen && credit > 0
+                ) : nil
         )
-        let flags: FrameHeader.Flags = credit > 0 ? .extended : []
+        let flags: FrameHeader.Flags = request.extended == nil ? [] : .extended
         await peer.send(request, .infer, flags: flags, requestID: id, aux: aux)
     }
 
@@ -151,6 +174,137 @@ struct OpenStreamTests {
             // What comes late is expected.
             await self.send(peer, 6, 1)
             try await self.isQuiet(peer)
+        }
+    }
+
+    @Test("a model that gives no streams answers each input as a request")
+    func plain() async throws {
+        try await self.with { _, peer, _ in
+            await self.ask(peer, 1, 7, model: "identity")
+            try await self.item(peer, 0, 7)
+            try await self.allowed(peer, 4)
+            await self.send(peer, 1, 8)
+            try await self.item(peer, 1, 8)
+            // While it waits for its client the only executor is free.
+            await self.ask(peer, 2, credit: 0, model: "identity")
+            #expect(try await peer.next().header.requestID == 2)
+            await self.send(peer, 2, 9, isLast: true)
+            try await self.item(peer, 2, 9)
+            try await self.end(peer, items: 3)
+            // The end alone is no input.
+            await self.ask(peer, 3, 7, model: "identity")
+            try await self.item(peer, 0, 7, id: 3)
+            try await self.allowed(peer, 4, id: 3)
+            await self.send(peer, 1, nil, id: 3, isLast: true)
+            try await self.end(peer, items: 1, id: 3)
+            // A stream that is not open has its one item.
+            await self.ask(peer, 4, 7, isOpen: false, model: "identity")
+            try await self.item(peer, 0, 7, id: 4)
+            try await self.end(peer, items: 1, id: 4)
+        }
+    }
+
+    @Test("such a model needs all its inputs each time, and what does not fit ends the stream")
+    func plainMisfit() async throws {
+        try await self.with { _, peer, _ in
+            await self.ask(peer, 1, 7, model: "identity")
+            try await self.item(peer, 0, 7)
+            try await self.allowed(peer, 4)
+            await peer.send(
+                InferInput(index: 1, isLast: false, inputs: [:]),
+                .input,
+                requestID: 1
+            )
+            let error = try await self.error(peer, .invalidInput)
+            #expect(error.detail.contains("input 'x' is missing"))
+        }
+    }
+
+    @Test("a model with state goes on from item to item, for as long as the stream lasts")
+    func state() async throws {
+        try await self.with { scene, peer, _ in
+            for id in 1...2 as ClosedRange<UInt64> {
+                await self.ask(peer, id, Float(id), model: "total")
+                try await self.item(peer, 0, Float(id), id: id)
+                try await self.allowed(peer, 4, id: id)
+            }
+            let place = try #require(await scene.worker.sequences.keys.first)
+            #expect(await scene.worker.sequences[place]?.byteCount == 8)
+            await self.send(peer, 1, 10, id: 1)
+            try await self.item(peer, 1, 11, id: 1)
+            await self.send(peer, 1, 20, id: 2)
+            try await self.item(peer, 1, 22, id: 2)
+            // Nobody else's requests see it.
+            await self.ask(peer, 3, 5, credit: 0, model: "total")
+            #expect(try await peer.next().result().outputs["y"]?.elements() == [Float(5)])
+            await self.send(peer, 2, 100, id: 1, isLast: true)
+            try await self.item(peer, 2, 111, id: 1)
+            try await self.end(peer, items: 3, id: 1)
+            await self.send(peer, 2, nil, id: 2, isLast: true)
+            try await self.end(peer, items: 2, id: 2)
+            #expect(await scene.worker.sequences.isEmpty)
+        }
+    }
+
+    @Test("an open stream in a sequence goes on from it, and the sequence from the stream")
+    func stateOfSequence() async throws {
+        try await self.with { _, peer, _ in
+            func ask(_ id: UInt64, _ x: Float, _ position: InferExtension.Position = []) async {
+                await self.ask(
+                    peer,
+                    id,
+                    x,
+                    credit: 0,
+                    model: "total",
+                    sequence: 9,
+                    position: position
+                )
+            }
+            func sum() async throws -> [Float]? {
+                try await peer.next().result().outputs["y"]?.elements()
+            }
+            await ask(1, 1, .start)
+            #expect(try await sum() == [1])
+            await self.ask(peer, 2, 10, model: "total", sequence: 9)
+            try await self.item(peer, 0, 11, id: 2)
+            try await self.allowed(peer, 4, id: 2)
+            await self.send(peer, 1, 100, id: 2, isLast: true)
+            try await self.item(peer, 1, 111, id: 2)
+            try await self.end(peer, items: 2, id: 2)
+            await ask(3, 1_000)
+            #expect(try await sum() == [1_111])
+            // A stream that fails leaves the sequence as it was before it.
+            await self.ask(peer, 4, 5, model: "total", sequence: 9)
+            try await self.item(peer, 0, 1_116, id: 4)
+            try await self.allowed(peer, 4, id: 4)
+            await self.send(peer, 1, -1, id: 4)
+            try await self.error(peer, .executionFailed, id: 4)
+            await ask(5, 0, .end)
+            #expect(try await sum() == [1_111])
+        }
+    }
+
+    @Test("streams of a model with state count as its sequences, and their states as theirs")
+    func stateBounds() async throws {
+        for isByBytes in [false, true] {
+            var limits = SequenceLimits()
+            limits.countMax = isByBytes ? 9 : 1
+            limits.bytesMax = isByBytes ? 4 : 1 << 20
+            try await self.with(total: Self.total(limits)) { _, peer, _ in
+                await self.ask(peer, 1, 1, model: "total")
+                try await self.item(peer, 0, 1)
+                try await self.allowed(peer, 4)
+                await self.ask(peer, 2, 1, model: "total")
+                try await self.error(peer, .overloaded, [.notExecuted, .retryable], id: 2)
+                await self.send(peer, 1, 1, isLast: true)
+                try await self.item(peer, 1, 2)
+                try await self.end(peer, items: 2)
+                await self.ask(peer, 3, 1, isOpen: true, model: "total")
+                try await self.item(peer, 0, 1, id: 3)
+                try await self.allowed(peer, 4, id: 3)
+                await peer.send(Cancel(), requestID: 3)
+                try await self.error(peer, .cancelled, id: 3)
+            }
         }
     }
 
@@ -267,11 +421,9 @@ struct OpenStreamTests {
     @Test("a model that takes no inputs refuses an open stream, and what it still says is ignored")
     func refused() async throws {
         try await self.with { _, peer, _ in
-            for model in ["count", "identity"] {
-                await self.ask(peer, model: model)
-                let error = try await self.error(peer, .invalidInput, .notExecuted)
-                #expect(error.detail.contains("'\(model)' takes no further inputs"))
-            }
+            await self.ask(peer, model: "count")
+            let error = try await self.error(peer, .invalidInput, .notExecuted)
+            #expect(error.detail.contains("'count' takes no further inputs"))
             await self.send(peer, 1, nil, isLast: true)
             await self.send(peer, 1, 1)
             try await self.isQuiet(peer)

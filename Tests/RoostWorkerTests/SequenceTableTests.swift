@@ -135,6 +135,39 @@ struct SequenceTableTests {
         #expect(Self.ask(&full, 1, .start, of: 3) == "begins")
     }
 
+    @Test("a state may grow up to the room that there is, and not by one byte more")
+    func growth() {
+        var table = Table(Table.Limits(bytesMax: 10))
+        _ = Self.ask(&table, 1, .start, of: 1)
+        _ = Self.ask(&table, 1, .start, of: 2)
+        #expect(table.keep(4, of: Self.key(1), isKept: false) == nil)
+        _ = Self.end(&table, 1, of: 1)
+        let refusal = Table.Refusal.stateTooLarge(byteCount: 7, bytesMax: 10)
+        #expect(table.keep(7, of: Self.key(2), isKept: false) == refusal)
+        #expect(table.byteCount == 4)
+        #expect(table.keep(6, of: Self.key(2), isKept: false) == nil)
+        #expect(table.byteCount == 10)
+        // One that leaves nothing larger behind goes on, though all room is taken.
+        #expect(table.keep(6, of: Self.key(2), isKept: false) == nil)
+        #expect(table.keep(5, of: Self.key(2), isKept: false) == nil)
+        #expect(table.byteCount == 9)
+        // What it was to leave is not kept when it fails in the end.
+        _ = Self.end(&table, nil, of: 2)
+        #expect(table.byteCount == 4)
+    }
+
+    @Test("the state after a sequence's last request takes no room, but within its stream")
+    func growthAtTheEnd() {
+        var table = Table(Table.Limits(bytesMax: 4))
+        _ = Self.ask(&table, 1, [.start, .end])
+        #expect(table.keep(5, of: Self.key(1), isKept: false) == nil)
+        #expect(table.byteCount == 0)
+        #expect(table.keep(5, of: Self.key(1), isKept: true) != nil)
+        #expect(table.keep(4, of: Self.key(1), isKept: true) == nil)
+        _ = Self.end(&table, 1)
+        #expect(table.byteCount == 0 && table.count == 0)
+    }
+
     @Test("what waits can be taken out, what runs cannot")
     func cancel() {
         var table = Table()

@@ -328,6 +328,42 @@ struct SequenceTests {
         }
     }
 
+    @Test(
+        "a request whose state has no room fails with the reason, and leaves the sequence as it was"
+    )
+    func growth() async throws {
+        var limits = SequenceLimits()
+        limits.bytesMax = 7
+        let (accumulator, gate) = Self.gated()
+        try await WorkerScene.with(
+            models: [Self.model(accumulator, limits: limits)],
+            configure: { $0.executors = 2 }
+        ) { scene, peers in
+            _ = try await scene.greeted(peers[0])
+            // Both begin while neither has left a state.
+            for id in 1...2 as ClosedRange<UInt64> {
+                await self.ask(peers[0], id, Float(id), .start, of: id)
+            }
+            try await gate.waitForArrivals(2)
+            gate.open()
+            let first = try await peers[0].next()
+            #expect(first.header.type == .result)
+            let (kept, lost) = first.header.requestID == 1 ? (1, 2) : (2, 1) as (UInt64, UInt64)
+            gate.open()
+            let detail = try await self.error(peers[0], lost, .overloaded, [])
+            #expect(
+                detail == "the sequence's state would have 4B, for which there is no room: the "
+                    + "states of all the model's sequences may have 7B"
+            )
+            // What never left a state never began.
+            await self.ask(peers[0], 3, 1, of: lost)
+            try await self.error(peers[0], 3, .sequenceLost)
+            gate.open()
+            await self.ask(peers[0], 4, 1, of: kept)
+            #expect(try await self.sum(peers[0], 4) == Float(kept) + 1)
+        }
+    }
+
     @Test("requests of different sequences are executed together, each on its own state")
     func together() async throws {
         let (accumulator, gate) = Self.gated()

@@ -153,6 +153,18 @@ struct StatefulFleetTests {
                 try await group.waitForAll()
             }
             #expect(await worker.sequences.isEmpty)
+            // The inputs of an open stream are such a row, too.
+            let x = Tensor([2, 3] as [Float], shape: [2, 1])
+            let stream = client.openStream(model: "counter", inputs: ["x": x])
+            var items = stream.makeAsyncIterator()
+            for step in 1...100 {
+                let item = try #require(try await items.next())
+                #expect(item.outputs.map(\.name) == ["y"])
+                #expect(item.outputs["y"]?.elements() == [Float(4 * step), Float(6 * step)])
+                if step < 100 { try await stream.send(["x": x]) } else { stream.finish() }
+            }
+            #expect(try await items.next() == nil)
+            try await eventually("its state is let go") { await worker.sequences.isEmpty }
         }
     }
 }
