@@ -148,7 +148,11 @@ final class JobStream {
         self.isOver = !self.isOpen || self.isLastHanded
         self.lacksInput = !self.isOver
         if let refusal = lane.takeRefusals().first {
-            throw EngineError(.inputRefused, refusal.reason, engine: model.description.engine)
+            throw EngineError(
+                .inputRefused,
+                "row \(refusal.row): \(refusal.reason)",
+                engine: model.description.engine
+            )
         }
         self.state = outputs.suffix(model.stateCount).map(\.copied)
         return outputs

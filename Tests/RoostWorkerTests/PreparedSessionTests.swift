@@ -143,6 +143,25 @@ struct PreparedSessionTests {
                 error?.message.contains("row 1: not a PNG, JPEG or WebP picture") == true,
                 "\(String(describing: error))"
             )
+            // A stream of such a model has one item, or ends so. What comes then is none of it.
+            for (pictures, label) in [([seven, [1, 2, 3]], nil), ([seven, seven], "seven")]
+                as [([[UInt8]], String?)]
+            {
+                var labels: [String] = []
+                let error: InferenceError?
+                do throws(InferenceError) {
+                    let image = Tensor(pictures, shape: [2])
+                    for try await item in client.stream(model: "digits", inputs: ["image": image]) {
+                        labels += item.outputs["label"]?.strings() ?? []
+                    }
+                    error = nil
+                } catch let thrown {
+                    error = thrown
+                }
+                #expect(labels == label.map { [$0, $0] } ?? [])
+                #expect((error == nil) == (label != nil))
+                #expect(error.map { $0.message.contains("row 1: not a PNG") } ?? true)
+            }
         }
     }
 

@@ -160,7 +160,7 @@ struct StatefulFleetTests {
             for step in 1...100 {
                 let item = try #require(try await items.next())
                 #expect(item.outputs.map(\.name) == ["y"])
-                #expect(item.outputs["y"]?.elements() == [Float(5 * step), Float(3 * step)])
+                #expect(item.outputs["y"]?.elements() == [Float(4 * step), Float(6 * step)])
                 if step < 100 { try await stream.send(["x": x]) } else { stream.finish() }
             }
             #expect(try await items.next() == nil)
