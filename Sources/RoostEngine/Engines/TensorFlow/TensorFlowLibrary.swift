@@ -10,12 +10,9 @@ final class TensorFlowLibrary: Sendable {
     /// The interface is the same in all of this.
     static let versionMajor = "2"
     /// How severe a line of TensorFlow's log must be: 0 for all, 3 for those before an abort. What
-    /// else it has to say comes back as a status too, and the log goes to stderr.
+    /// else it has to say comes back as a status too, and the log goes to stderr. Two lines are
+    /// written nevertheless: while the library is loaded nothing can keep them back.
     private static let logLevel = (key: "TF_CPP_MIN_LOG_LEVEL", preset: Int32(3))
-    /// `absl::SetMinLogLevel` as TensorFlow 2.21 has it: some lines go to the log of its library and
-    /// do not mind the variable. Where it has another name they are written.
-    private static let setLogLevel =
-        "_ZN4absl12lts_2025081414SetMinLogLevelENS0_18LogSeverityAtLeastE"
     /// Has each session have the threads that its model asks for, not those of the first one.
     private static let ownThreads = (key: "TF_OVERRIDE_GLOBAL_THREADPOOL", value: "1")
     /// The libraries that were loaded, by path. They are never unloaded.
@@ -56,17 +53,9 @@ final class TensorFlowLibrary: Sendable {
                 throw Self.unsupported(path, reason)
             }
             let library = try TensorFlowLibrary(path: path, handle: handle)
-            Self.quieten(handle)
             loaded[path] = library
             return library
         }
-    }
-
-    private static func quieten(_ handle: UnsafeMutableRawPointer) {
-        guard let symbol = dlsym(handle, Self.setLogLevel) else { return }
-        let level = getenv(Self.logLevel.key).flatMap { Int32(String(cString: $0)) }
-        let set = unsafeBitCast(symbol, to: (@convention(c) (Int32) -> Void).self)
-        set(level ?? Self.logLevel.preset)
     }
 
     private init(path: String, handle: UnsafeMutableRawPointer) throws(EngineError) {
