@@ -105,6 +105,8 @@ let package = Package(
         .systemLibrary(name: "CWebP", providers: [.apt(["libwebp-dev"])]),
         // Vector operations, no library.
         .systemLibrary(name: "CMultiplyAdd"),
+        // System calls, no library.
+        .systemLibrary(name: "CIsolation"),
 
         // Libraries that more than one role is made of.
         network,
@@ -143,7 +145,7 @@ let package = Package(
         ),
         .target(
             name: "RoostWorker",
-            dependencies: ["ZeroMQ", "RoostWire", "RoostEngine", "RoostImage"],
+            dependencies: ["CIsolation", "ZeroMQ", "RoostWire", "RoostEngine", "RoostImage"],
             path: "worker",
             exclude: ["Command", "Startup", "engines"],
             swiftSettings: settings + coverage

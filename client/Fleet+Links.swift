@@ -533,11 +533,15 @@ extension Fleet {
             default: target.throttle.accepted(now: now)
             }
         }
+        let isRetryable = header.flags.contains(.retryable)
         let outcome: RetryPolicy.Outcome
         if notExecuted, error.code == .draining {
             outcome = .notSent
+        } else if isRetryable {
+            // The worker, too, may not know what became of it.
+            outcome = notExecuted ? .refused : .unknown
         } else {
-            outcome = notExecuted && header.flags.contains(.retryable) ? .refused : .final
+            outcome = .final
         }
         self.failed(
             call,

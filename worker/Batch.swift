@@ -50,6 +50,7 @@ struct Batch {
             outputs = try lane.run(inputs, outputs: isAll ? [] : wanted)
         } catch {
             let refusals = self.refusals(lane.takeRefusals())
+            if error.isSessionGone { throw .gone(error) }
             // Where all are refused there is nothing to try again.
             guard refusals.count == self.jobs.count else { throw .engine }
             let now = Moment(nanoseconds: Reactor.monotonicNanoseconds())

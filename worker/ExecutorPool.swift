@@ -312,7 +312,7 @@ final class ExecutorPool: Executors {
             entry = opened
             outcome = execution.run(on: opened.lane, &opened.buffers, sender: self.sender)
         } catch {
-            execution.fail(ErrorReply(.executionFailed, error.message), sender: self.sender)
+            execution.fail(error, sender: self.sender)
         }
         let finished = Moment(nanoseconds: Reactor.monotonicNanoseconds())
         entry?.record(finished.nanoseconds(since: execution.started))

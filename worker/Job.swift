@@ -140,7 +140,7 @@ package final class Job: @unchecked Sendable {
             outputs = try lane.run(self.inputs, outputs: self.wanted)
         } catch {
             _ = lane.takeRefusals()
-            self.fail(Self.reply(to: error), sender: sender)
+            self.fail(error, sender: sender)
             return Moment(nanoseconds: Reactor.monotonicNanoseconds())
         }
         let ran = Moment(nanoseconds: Reactor.monotonicNanoseconds())
@@ -150,11 +150,6 @@ package final class Job: @unchecked Sendable {
         }
         self.complete(outputs, started: started, ran: ran, load: load, sender: sender)
         return ran
-    }
-
-    /// What the client is told of an execution that failed.
-    private static func reply(to error: EngineError) -> ErrorReply {
-        ErrorReply(error.code == .inputRefused ? .invalidInput : .executionFailed, error.message)
     }
 
     /// Executes a step of a stream and encodes the item, if there is one.
@@ -174,7 +169,7 @@ package final class Job: @unchecked Sendable {
             )
         } catch {
             _ = lane.takeRefusals()
-            self.fail(Self.reply(to: error), sender: sender)
+            self.fail(error, sender: sender)
             return Moment(nanoseconds: Reactor.monotonicNanoseconds())
         }
         let ran = Moment(nanoseconds: Reactor.monotonicNanoseconds())
@@ -295,6 +290,12 @@ package final class Job: @unchecked Sendable {
         self.encode(error, flags, sender: sender)
     }
 
+    /// Encodes as the answer what the engine says of the run that failed.
+    func fail(_ error: EngineError, sender: InstanceID) {
+        let reply = error.reply
+        self.fail(reply.error, flags: reply.flags, sender: sender)
+    }
+
     /// Answers that a row of the request is not what the model takes.
     func refuse(_ row: Int, _ reason: String, sender: InstanceID) {
         let place = self.rows > 1 ? "row \(row): " : ""
@@ -365,7 +366,9 @@ package final class Job: @unchecked Sendable {
         switch self.outcome {
         case .none: false
         case .result, .item: true
-        case .failure(_, let flags): !flags.contains(.notExecuted)
+        case .failure(_, let flags):
+            // One that nobody knows of is executed again, if it may be.
+            !flags.contains(.notExecuted) && !(flags.contains(.retryable) && self.isIdempotent)
         }
     }
 

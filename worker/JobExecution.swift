@@ -52,13 +52,17 @@ package struct JobExecution {
             return try self.runJoined(on: lane, &buffers, sender)
         } catch {
             let assembled = Moment(nanoseconds: Reactor.monotonicNanoseconds())
+            if case .gone(let error) = error {
+                self.fail(error, sender: sender)
+                return Outcome(assembled: assembled, ran: assembled, failure: .gone(error))
+            }
             let ran = self.runOneByOne(on: lane, sender)
             return Outcome(assembled: assembled, ran: ran, failure: error)
         }
     }
 
     /// Answers all with that error.
-    func fail(_ error: ErrorReply, sender: InstanceID) {
+    func fail(_ error: EngineError, sender: InstanceID) {
         self.first.fail(error, sender: sender)
         for job in self.joined { job.fail(error, sender: sender) }
     }
@@ -110,11 +114,14 @@ package struct JobExecution {
 }
 
 /// Why requests could not be executed together.
-package enum BatchFailure: Error {
+package enum BatchFailure: Error, Hashable {
     /// They do not fit together, or would be filled up beyond measure.
     case unequal
     /// The engine failed; perhaps because of one of them.
     case engine
+    /// What runs the model is gone, and they may have been the reason: none of them is tried again
+    /// here.
+    case gone(EngineError)
     /// The model does not give as many rows as it is given.
     case rows
 }

@@ -30,6 +30,8 @@ package final class LoadedModel: Sendable {
     let affinity: CPUAffinity?
     /// By how much the process grew while it was loaded, in bytes; `nil`: nobody looked.
     let memoryBytes: Int?
+    /// What keeps the process that runs it; `nil`: it has none of its own.
+    let supervisor: ModelSupervisor?
     private let loaded: Mutex<(any Session)?>
 
     /// - Parameters:
@@ -40,6 +42,7 @@ package final class LoadedModel: Sendable {
     ///     from more than the request.
     ///   - memoryBytes: what it was seen to hold in memory.
     ///   - affinity: where it is executed, if it has a place of its own.
+    ///   - supervisor: keeps the process that runs it, if it has one of its own.
     package init(
         name: String,
         version: UInt32,
@@ -51,9 +54,11 @@ package final class LoadedModel: Sendable {
         sequences: SequenceLimits = SequenceLimits(),
         cache: CacheLimits? = nil,
         memoryBytes: Int? = nil,
-        affinity: CPUAffinity? = nil
+        affinity: CPUAffinity? = nil,
+        supervisor: ModelSupervisor? = nil
     ) {
         self.memoryBytes = memoryBytes
+        self.supervisor = supervisor
         self.affinity = affinity
         let stateful = state.isEmpty ? nil : StatefulSession(session, state: state)
         let session = stateful ?? session

@@ -10,6 +10,8 @@ package struct ModelLoader: Sendable {
     private let options: SessionOptions
     /// Whether it is measured what the models hold in memory.
     package var measuresMemory = false
+    /// How models are run in processes of their own; `nil`: none is.
+    package var isolation: IsolationOptions?
     /// Where models are loaded that have no place of their own; `nil`: anywhere.
     package var cpus: CPUSet?
     /// What may be configured of places.
@@ -57,21 +59,27 @@ package struct ModelLoader: Sendable {
     ) throws(ModelProblems) -> LoadedModel {
         let before = self.residentBytes
         let session: any Session
-        let engine: any Engine
+        let engine: String
         do throws(EngineError) {
-            engine = try self.choose(source, configuration.engine)
-            session = try engine.load(
-                source,
-                options: configuration.sessionOptions(self.options)
-            )
+            (session, engine) = try self.session(of: source, configuration)
         } catch {
             throw ModelProblems(problems: [error.message])
         }
+        let supervisor = (session as? IsolatedSession)?.supervisor
         let problems = configuration.problems(with: session)
         guard problems.isEmpty else { throw ModelProblems(problems: problems) }
         let prepared = try configuration.prepared(session, source)
         let sized = (prepared as? PreparedSession)?.sized ?? session
         try Self.warm(sized, configuration, source.modelDirectory)
+        supervisor?.warm {
+            [signature = session.signature, sizes = sized.signature]
+            (later) throws(ModelProblems) in
+            guard later.signature == signature else {
+                throw ModelProblems(problems: ["its files have another model now"])
+            }
+            let later = SizedSession(later, sizes)
+            try Self.warm(later, configuration, source.modelDirectory)
+        }
         let policy = BatchProbe.settled(
             configuration.policy,
             isConfigured: configuration.isBatchingChosen,
@@ -80,18 +88,60 @@ package struct ModelLoader: Sendable {
         return LoadedModel(
             name: source.name,
             version: source.version,
-            engine: Self.description(engine, session),
+            engine: session.precision.map { "\(engine) \($0)" } ?? engine,
             session: prepared,
             policy: policy,
             metadata: configuration.metadata(session.metadata),
             state: configuration.state,
             sequences: configuration.sequences,
             cache: configuration.cache,
-            memoryBytes: before.flatMap { before in
-                self.residentBytes.map { max($0 - before, 0) }
-            },
-            affinity: affinity
+            memoryBytes: self.heldBytes(since: before, supervisor),
+            affinity: affinity,
+            supervisor: supervisor
         )
+    }
+
+    /// The model ready to be run, here or by a process of its own, and its engine with the version.
+    private func session(
+        of source: ModelSource,
+        _ configuration: ModelConfiguration
+    ) throws(EngineError) -> (any Session, engine: String) {
+        let options = configuration.sessionOptions(self.options)
+        if let isolation, configuration.isIsolated ?? isolation.isDefault {
+            let request = LoadRequest(
+                source: source,
+                engine: configuration.engine,
+                options: options,
+                onnxRuntimePath: isolation.onnxRuntimePath,
+                sharedThreads: isolation.sharedThreads,
+                memoryLimit: configuration.memoryLimit
+            )
+            let session = try IsolatedSession(
+                request,
+                isolation,
+                runLimit: configuration.runLimit
+            )
+            return (session, session.engine)
+        }
+        for key in ModelConfiguration.isolationKeys {
+            guard let place = configuration.place(of: key) else { continue }
+            throw EngineError(
+                .modelInvalid,
+                "\(place): \(key) has no meaning without isolate = true: it bounds the model's own "
+                    + "process",
+                engine: "isolation"
+            )
+        }
+        let engine = try self.choose(source, configuration.engine)
+        let session = try engine.load(source, options: options)
+        return (session, "\(engine.name) \(engine.version)")
+    }
+
+    /// What a model that was just loaded holds: that by which this process has grown, and all of its
+    /// own; `nil` if nobody asks.
+    private func heldBytes(since before: Int?, _ supervisor: ModelSupervisor?) -> Int? {
+        guard let before, let now = self.residentBytes else { return nil }
+        return max(now - before, 0) + (supervisor?.residentBytes ?? 0)
     }
 
     /// What the process holds, without what it only has not given back; `nil` if nobody asks.
@@ -99,12 +149,6 @@ package struct ModelLoader: Sendable {
         guard self.measuresMemory else { return nil }
         Heap.trim()
         return Heap.residentBytes
-    }
-
-    /// `openvino 2026.4.1 bf16`
-    private static func description(_ engine: any Engine, _ session: any Session) -> String {
-        let name = "\(engine.name) \(engine.version)"
-        return session.precision.map { "\(name) \($0)" } ?? name
     }
 
     /// Runs the session as its configuration says; by default once, on zeros, every open dimension

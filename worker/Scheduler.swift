@@ -301,7 +301,7 @@ package struct Scheduler<Item: Sendable>: Sendable {
     package mutating func failed(_ failure: BatchFailure, slot: Int) {
         let place = self.executions.place(of: slot)
         switch failure {
-        case .unequal: break
+        case .unequal, .gone: break
         case .engine: self.queues[place].batcher.failed()
         case .rows: self.queues[place].batcher.stopJoining()
         }

@@ -22,6 +22,8 @@ package actor Worker {
         case modelLoaded(String, UInt32, Duration)
         /// A version is executed no more: no request for it is left.
         case modelRetired(String, UInt32)
+        /// The process that runs a version has ended, or another one serves it.
+        case modelProcess(String, UInt32, IsolationStatus)
         /// Something in the repository is not as it should be; told once until it is mended.
         case repositoryProblem(String)
         /// Clients of this machine cannot be offered a socket of their own, and why.
@@ -218,7 +220,10 @@ package actor Worker {
             // The first is for everybody; clients that do not know the other do not look for it.
             self.record.endpoints = [endpoint] + self.bindLocally(beside: bound)
             try Self.check(self.record.problems())
-            for (model, place) in self.table.open { self.pool.open(model, at: place) }
+            for (model, place) in self.table.open {
+                self.pool.open(model, at: place)
+                self.follow(model)
+            }
             try self.pool.start(threads: self.configuration.executors)
             try self.followRepository()
         } catch {

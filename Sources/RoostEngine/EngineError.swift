@@ -11,9 +11,18 @@ package struct EngineError: Error, Sendable, Hashable {
             case executionFailed
             case inputRefused
             case cancelled
+            case sessionLost
+            case sessionDown
         }
 
         private let value: Value
+        private init(value: Value) { self.value = value }
+
+        /// The code of that ``description``; `nil` if there is none.
+        package init?(name: String) {
+            guard let value = Value(rawValue: name) else { return nil }
+            self.value = value
+        }
 
         /// The engine's library was not found where it was looked for.
         package static var engineMissing: Self { Self(value: .engineMissing) }
@@ -31,6 +40,11 @@ package struct EngineError: Error, Sendable, Hashable {
         package static var inputRefused: Self { Self(value: .inputRefused) }
         /// The run was ended by its ``RunCancellation``.
         package static var cancelled: Self { Self(value: .cancelled) }
+        /// The process that ran the model ended during the run. Whether the model was executed nobody
+        /// knows.
+        package static var sessionLost: Self { Self(value: .sessionLost) }
+        /// There is no process to run the model now. Nothing was executed.
+        package static var sessionDown: Self { Self(value: .sessionDown) }
 
         package var description: String { self.value.rawValue }
     }

@@ -19,7 +19,8 @@ public struct InferenceError: Error, Sendable, CustomStringConvertible {
         public static var unavailable: Code { Code(number: 6) }
         /// The engine began and failed: the request, not the worker, is the likely reason.
         public static var executionFailed: Code { Code(number: 7) }
-        /// The link to the worker was lost; whether it executed the request is not known.
+        /// The link to the worker was lost, or in it the process that runs the model; whether it
+        /// executed the request is not known.
         public static var workerLost: Code { Code(number: 8) }
         /// The worker is finishing what it has and takes nothing new.
         public static var draining: Code { Code(number: 9) }

@@ -17,6 +17,7 @@ engine-models/optional a FP32 [n], b FP32 [1] = 10 unless given -> y FP32 [n] = 
 engine-models/external x FP32 [n, 2] -> y FP32 [n, 2] = x x W, W in weights/w.bin
 engine-models/classes  x FP32 [n, 3] -> label INT64 [n], probabilities: a map for each row
 engine-models/names    the same with names for classes
+engine-models/fill     size INT64 [1] -> zeros FP32 [size]: as large as it is asked to be
 broken-models/broken   a file that is no ONNX model
 """
 
@@ -185,6 +186,13 @@ def names():
     classifier("names", classlabels_strings=["ant", "bee", "cat"])
 
 
+def fill():
+    save("fill", 1, "Gives as many zeros as it is told to.",
+         [helper.make_node("ConstantOfShape", ["size"], ["zeros"])],
+         [value("size", TensorProto.INT64, [1])], [value("zeros", TensorProto.FLOAT, ["size"])],
+         within="engine-models")
+
+
 def broken():
     path = FIXTURES / "broken-models" / "broken" / "1" / "model.onnx"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -194,5 +202,5 @@ def broken():
 
 if __name__ == "__main__":
     for make in (identity, echo_bytes, types, matrix, slow, scalar, counter, optional, external,
-                 classes, names, broken):
+                 classes, names, fill, broken):
         make()

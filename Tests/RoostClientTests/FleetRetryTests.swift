@@ -87,6 +87,32 @@ struct FleetRetryTests {
         }
     }
 
+    @Test("what a worker lost with the model's process is asked again, by it too, if it may be")
+    func lostInWorker() async throws {
+        try await InProcessFleet.with { fleet in
+            try await fleet.withRawWorkers(["a"]) { workers in
+                let (client, a) = (try fleet.client(), workers[0])
+                try await client.waitForLinks(1)
+                let task = Task { try await client.ask() }
+                await a.fail(try await a.next(), .workerLost, flags: .retryable)
+                await a.answer(try await a.next())
+                #expect(try await task.value.earlierAttempts.map(\.code) == [.workerLost])
+
+                let once = Task { try await client.ask(isIdempotent: false) }
+                await a.fail(try await a.next(), .workerLost, flags: .retryable)
+                let error = await self.error(of: once)
+                #expect(error?.code == .workerLost)
+                #expect(error?.notExecuted == false)
+
+                // As often as it would be if links were lost, and no more often.
+                let poison = Task { try await client.ask() }
+                for _ in 0..<3 { await a.fail(try await a.next(), .workerLost, flags: .retryable) }
+                #expect(await self.error(of: poison)?.attempts.count == 3)
+                #expect(a.isQuiet)
+            }
+        }
+    }
+
     @Test("what a leaving worker did not take costs no budget")
     func drainingIsFree() async throws {
         try await self.withPair(configure: Self.noBudget) { client, a, b in

@@ -120,6 +120,37 @@ struct ModelTableTests {
         }
     }
 
+    @Test("a version whose process has ended is not announced until another serves it")
+    func outage() throws {
+        var scene = Scene()
+        scene.files = ["a": [1: 1], "b": [1: 1]]
+        scene.scan()
+        scene.finish()
+        scene.finish()
+        let model = try #require(scene.table.models.first { $0.name == "a" })
+        let ended = IsolationStatus.ended(reason: "it ended", pause: .seconds(1), ends: 1)
+        #expect(scene.table.changed(ended, of: model).count == 1)
+        #expect(scene.table.records.map(\.name) == ["b"])
+        let states = ["a/1 failed: it ended; it is started again after 1s", "b/1 ready"]
+        #expect(scene.states == states)
+        // Requests that come all the same are told when their turn comes.
+        #expect(scene.version("a") == 1)
+        // A scan changes nothing of that.
+        scene.scan()
+        #expect(scene.states == states)
+        #expect(scene.table.records.map(\.name) == ["b"])
+        #expect(scene.table.changed(.running, of: model).count == 1)
+        #expect(scene.table.changed(.running, of: model).isEmpty)
+        #expect(scene.table.records.map(\.name) == ["a", "b"])
+        #expect(scene.states == ["a/1 ready", "b/1 ready"])
+        // What has another place now says nothing of this one.
+        scene.files["a"] = [1: 2]
+        scene.scan()
+        scene.finish()
+        #expect(scene.table.changed(ended, of: model).isEmpty)
+        #expect(scene.table.records.map(\.name) == ["a", "b"])
+    }
+
     private func settings(
         _ versions: VersionPolicy = .latest(1),
         _ labels: [String: UInt32] = [:]

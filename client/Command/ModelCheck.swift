@@ -7,6 +7,8 @@ import RoostWorker
 /// Loads what lies in a directory as a worker would, and keeps what there is to say of it.
 struct ModelCheck {
     let engines: Engines
+    /// How models are loaded that are to have processes of their own.
+    let isolation: IsolationOptions
     let location: ModelLocation
     /// For how long each model is measured; `nil`: not at all.
     let tuneTime: Duration?
@@ -90,7 +92,9 @@ struct ModelCheck {
         let clock = SuspendingClock()
         let start = clock.now
         do throws(ModelProblems) {
-            let model = try ModelLoader(engines: self.engines).load(source, configuration)
+            var loader = ModelLoader(engines: self.engines)
+            loader.isolation = self.isolation
+            let model = try loader.load(source, configuration)
             version.loadTime = clock.now - start
             version.signature = model.session.signature
             version.engine = model.description.engine

@@ -57,7 +57,15 @@ struct ModelCheckCommand: ParsableCommand {
                 Result { () throws(CommandError) -> ExitStatus in
                     let location = try ModelLocation(path: path)
                     let engines = Engines(onnxRuntimePath: enginePath)
-                    let check = ModelCheck(engines: engines, location: location, tuneTime: tuneTime)
+                    var isolation = IsolationOptions()
+                    isolation.onnxRuntimePath = enginePath
+                    isolation.report = { Output.error.write("\($0): \($1)\n") }
+                    let check = ModelCheck(
+                        engines: engines,
+                        isolation: isolation,
+                        location: location,
+                        tuneTime: tuneTime
+                    )
                     let report = try check.run()
                     Output.standard.line(json ? report.json.description : report.text)
                     return report.status

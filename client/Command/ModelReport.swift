@@ -186,6 +186,12 @@ extension ModelReport {
             configuration.memoryBytes.map { "\(ByteCount($0))" } ?? "what it is seen to hold"
         )
         addIfGiven("pinned", "\(configuration.isPinned)")
+        add(
+            "isolate",
+            configuration.isIsolated.map { "\($0)" } ?? "the worker's: false unless told"
+        )
+        addIfGiven("memory-limit", configuration.memoryLimit.map { "\(ByteCount($0))" } ?? "")
+        addIfGiven("run-limit", configuration.runLimit?.unitText ?? "")
         if configuration.isBatchingChosen {
             add("batching.max-size", "\(policy.batchMax)")
         } else if self.signature == nil {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import RoostOps
+import RoostWorker
 
 /// `roost`: the fleet's command line.
 @main
@@ -24,4 +25,9 @@ struct RoostCommand: ParsableCommand {
             EngineCommand.self,
         ]
     )
+
+    static func main() {
+        IsolatedProgram.runIfAsked()
+        self.main(nil)
+    }
 }

@@ -24,6 +24,11 @@ struct WorkerCommand: ParsableCommand {
         version: Program.version
     )
 
+    static func main() {
+        IsolatedProgram.runIfAsked()
+        self.main(nil)
+    }
+
     @OptionGroup var worker: WorkerOptions
 
     @Option(

@@ -36,6 +36,9 @@ extension ModelConfiguration {
         self.readEngine(&table)
         self.memoryBytes = table.byteCount("memory", MemoryBudget.bounds)
         self.isPinned = table.boolean("pinned") ?? false
+        self.isIsolated = table.boolean("isolate")
+        self.memoryLimit = table.byteCount("memory-limit", Self.memoryLimitBounds)
+        self.runLimit = table.duration("run-limit", Self.runLimitBounds)
         table.table("batching") { self.readBatching(&$0) }
         table.table("queue") { self.readQueue(&$0) }
         table.table("warm-up") { self.readWarmUp(&$0) }
@@ -294,6 +297,9 @@ extension ModelConfiguration {
             && !path.split(separator: "/").contains("..")
     }
 
+    /// The keys that are of the model's own process.
+    static let isolationKeys = ["memory-limit", "run-limit"]
+
     /// What the keys say of each other.
     private func contradictions(_ problems: inout ConfigurationProblems) {
         let most = self.policy.batchMax
@@ -329,6 +335,14 @@ extension ModelConfiguration {
                 line("threads"),
                 "threads is \(threads), more than cpus, which is \(cpus), has"
             )
+        }
+        if self.isIsolated == false {
+            for key in Self.isolationKeys where self.lines[key] != nil {
+                problems.add(
+                    line(key),
+                    "\(key) has no meaning with isolate = false: it bounds the model's own process"
+                )
+            }
         }
         if self.state.isEmpty, self.lines["sequences"] != nil {
             problems.add(

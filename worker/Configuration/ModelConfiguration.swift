@@ -45,6 +45,15 @@ package struct ModelConfiguration: Hashable, Sendable {
     package var memoryBytes: Int?
     /// Whether it stays loaded whatever else is asked for. It counts only if there is a budget.
     package var isPinned = false
+    /// Whether it has a process of its own; `nil`: as the worker is told.
+    package var isIsolated: Bool?
+    /// What that process may hold in memory, in bytes; `nil`: the system's bounds.
+    package var memoryLimit: Int?
+    /// Less than the engines' own libraries need would let no model be loaded.
+    package static let memoryLimitBounds = (16 << 20)...(1 << 50)
+    /// How long one execution may take before that process is ended; `nil`: for as long as it takes.
+    package var runLimit: Duration?
+    package static let runLimitBounds = Duration.milliseconds(100)...Duration.seconds(3_600)
     package var warmUp = WarmUp()
     /// By the names of inputs: the outputs that they are given in the next request of a sequence.
     /// Empty: the model has no sequences.
@@ -77,6 +86,9 @@ package struct ModelConfiguration: Hashable, Sendable {
         hasher.combine(self.engine)
         hasher.combine(self.engineOptions)
         hasher.combine(self.classes)
+        hasher.combine(self.isIsolated)
+        hasher.combine(self.memoryLimit)
+        hasher.combine(self.runLimit)
         hasher.combine(self.warmUp)
         hasher.combine(self.state)
         hasher.combine(self.sequences)

@@ -305,7 +305,7 @@ public final class ModelHost: Sendable {
         case .recovered: "ready again: no execution takes too long any more"
         case .noIPC(let problem): "clients of this machine use TCP: \(problem)"
         case .repositoryProblem(let problem): problem
-        case .modelLoaded, .modelRetired: nil
+        case .modelLoaded, .modelRetired, .modelProcess: nil
         case .drained: "drained"
         }
     }

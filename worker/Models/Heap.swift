@@ -20,6 +20,20 @@ enum Heap {
     /// heap up, and a second one meanwhile would meet half of it.
     private static let trimming = Mutex(())
 
+    /// What another process holds in memory, in bytes: of what it shares with others its share
+    /// (`Pss` of proc(5)'s `smaps_rollup`). `nil` if the system does not say.
+    static func proportionalBytes(of processID: pid_t) -> Int? {
+        guard let file = fopen("/proc/\(processID)/smaps_rollup", "r") else { return nil }
+        defer { fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: 4_096)
+        let count = fread(&bytes, 1, bytes.count, file)
+        let text = String(decoding: bytes.prefix(count), as: UTF8.self)
+        for line in text.split(separator: "\n") where line.hasPrefix("Pss:") {
+            return line.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 << 10 }
+        }
+        return nil
+    }
+
     /// What the process holds in memory, in bytes: proc(5)'s `statm`, whose second number counts
     /// pages. `nil` if the system does not say.
     static var residentBytes: Int? {

@@ -118,7 +118,7 @@ extension ModelTable {
                     version: version,
                     state: self.state(Key(name: name, version: version), entry),
                     labels: (self.labels[name] ?? [:]).filter { $0.value == version }.keys.sorted(),
-                    reason: entry.reason ?? "",
+                    reason: entry.place.flatMap { self.slots[$0].outage } ?? entry.reason ?? "",
                     engine: self.engine(entry)
                 )
             }
@@ -134,7 +134,7 @@ extension ModelTable {
     }
 
     private func state(_ key: Key, _ entry: Entry) -> ModelState.State {
-        if entry.place != nil { return .ready }
+        if let place = entry.place { return self.slots[place].outage == nil ? .ready : .failed }
         if entry.ticket != nil { return .loading }
         if self.isRetiring(key) { return .retiring }
         if entry.order == .unload { return .unloaded }

@@ -132,6 +132,8 @@ package struct ModelTable: Sendable {
         /// Its requests that were accepted and not yet answered.
         var requests = 0
         var isRetiring = false
+        /// Why it does not serve for now, in words: the process that runs it has ended.
+        var outage: String?
         /// What it holds in memory. This and what follows is kept only if there is a budget.
         var bytes = 0
         var loaded = Moment(nanoseconds: 0)
@@ -378,6 +380,14 @@ package struct ModelTable: Sendable {
         return self.decide()
     }
 
+    /// The process that runs a model has ended, or another one serves it again. While there is none
+    /// the version is not announced; requests that come for it are told so when their turn comes.
+    package mutating func changed(_ status: IsolationStatus, of model: LoadedModel) -> [Action] {
+        guard let place = self.slots.firstIndex(where: { $0.model === model }) else { return [] }
+        self.slots[place].outage = status.outage
+        return self.publish() ? [.recordChanged] : []
+    }
+
     /// Somebody orders versions of a model to be loaded, unloaded or loaded again.
     ///
     /// - Parameter version: 0 for all: then loading means that the policy decides again.
@@ -559,7 +569,7 @@ package struct ModelTable: Sendable {
             guard !serving.isEmpty else { continue }
             let labels = self.labels[name] ?? [:]
             routes.append(ModelRoute(name, versions: serving, labels: labels))
-            for (version, place) in serving {
+            for (version, place) in serving where place.flatMap({ self.slots[$0].outage }) == nil {
                 let named = labels.filter { $0.value == version }.keys.sorted()
                 records.append(
                     ModelRecord(

@@ -64,6 +64,7 @@ extension Worker {
                 self.load(source, configuration, ticket: ticket)
             case .open(let model, let place):
                 self.pool.open(model, at: place)
+                self.follow(model)
             case .close(let model, let place):
                 if self.table.memory != nil, let statistics = self.pool.statistics(of: place) {
                     self.table.keep(statistics, of: model)
@@ -87,6 +88,20 @@ extension Worker {
         guard self.table.memory != nil else { return }
         self.settleDemands()
         self.setTimer()
+    }
+
+    /// Hears of it when the process that runs a model ends, and when another one serves it.
+    func follow(_ model: LoadedModel) {
+        model.supervisor?.observe { [reactor, weak self, weak model] status in
+            guard let self, let model else { return }
+            reactor.post { reactor.assumeIsolated(self) { $0.changed(status, of: model) } }
+        }
+    }
+
+    private func changed(_ status: IsolationStatus, of model: LoadedModel) {
+        self.observe(.modelProcess(model.name, model.version, status))
+        guard self.isServing else { return }
+        self.perform(self.table.changed(status, of: model))
     }
 
     /// The end of a session takes a while, and the executors are a moment later to let go of it.

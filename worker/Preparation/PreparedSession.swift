@@ -64,7 +64,7 @@ final class PreparedSession: Session {
 }
 
 /// A session of which less is left open than its model leaves.
-private final class SizedSession: Session {
+final class SizedSession: Session {
     let signature: ModelSignature
     private let session: any Session
 

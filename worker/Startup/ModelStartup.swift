@@ -50,6 +50,9 @@ package struct ModelStartup: Sendable {
             )
         }
         var loader = ModelLoader(engines: engines, options: self.options)
+        loader.isolation = try self.worker.isolation(environment: self.environment) { model, line in
+            logger.warning("\(line)", metadata: ["process": "\(model)"])
+        }
         loader.cpus = try self.worker.placement(environment: self.environment)
         var supply = ModelSupply(repository: self.repository, loader: loader)
         try self.worker.follow(&supply, environment: self.environment)

@@ -155,6 +155,12 @@ package struct WorkerOptions: ParsableArguments, Sendable {
     )
     package var device: String?
 
+    @Flag(
+        help:
+            "Run each model in a process of its own: one that crashes ends alone, and is started again."
+    )
+    package var isolate = false
+
     @Option(
         help: ArgumentHelp(
             "ONNX Runtime's library or its directory (default: where 'make engines' puts it).",
@@ -312,6 +318,25 @@ package struct WorkerOptions: ParsableArguments, Sendable {
         var options = SessionOptions(intraOpThreads: threads)
         options.device = try environment.value("device", flag: self.device, default: "cpu")
         options.lanes = try environment.value("executors", flag: self.executors)
+        return options
+    }
+
+    /// How models are run in processes of their own, those that say so and perhaps all.
+    ///
+    /// - Parameter report: is told each line that a model's process writes.
+    func isolation(
+        environment: Environment = .process,
+        report: @escaping @Sendable (_ model: String, _ line: String) -> Void
+    ) throws(CommandError) -> IsolationOptions {
+        var options = IsolationOptions()
+        options.isDefault = try environment.value(
+            "isolate",
+            flag: self.isolate ? true : nil,
+            default: false
+        )
+        options.onnxRuntimePath = self.enginePath
+        options.sharedThreads = try self.sharedThreads(environment: environment)
+        options.report = report
         return options
     }
 

@@ -132,6 +132,13 @@ package struct WorkerProgram: Sendable {
             )
         case .modelRetired(let name, let version):
             logger.info("model retired", metadata: ["model": "\(name)/\(version)"])
+        case .modelProcess(let name, let version, .running):
+            logger.info("model serves again", metadata: ["model": "\(name)/\(version)"])
+        case .modelProcess(let name, let version, let status):
+            logger.error(
+                "model does not serve: \(status.outage ?? "")",
+                metadata: ["model": "\(name)/\(version)"]
+            )
         case .repositoryProblem(let problem): logger.warning("\(problem)")
         case .drained: logger.info("drained")
         }
