@@ -9,13 +9,7 @@ struct Bare {
     func run(_ model: TestModel) -> Outcome {
         let session: any Session
         do throws(EngineError) {
-            let source = ModelSource(
-                name: model.name,
-                version: 1,
-                directory: model.directory,
-                file: model.file
-            )
-            session = try self.engine.load(source, options: SessionOptions())
+            session = try self.engine.load(model.source, options: SessionOptions())
         } catch {
             return .refused(error.message)
         }

@@ -21,21 +21,31 @@ struct ConformanceCommand: ParsableCommand {
     @Option(help: "A document to write the table into.", completion: .file())
     var write: String?
 
+    @Option(help: "What executes the models: onnxruntime or openvino.")
+    var engine = ONNXRuntime.name
+
     @Option(help: "Only tests whose names have this in them.")
     var only: String?
+
+    @Option(help: "Leave out the test of this name; may be repeated.")
+    var skip: [String] = []
 
     @Flag(help: "Print every failure.") var details = false
 
     func run() throws {
         let (directory, write, only, details) = (self.tests, self.write, self.only, self.details)
+        let (name, skipped) = (self.engine, self.skip)
         try Program.run {
-            let engine = try ONNXRuntime()
-            let bare = Bare(engine: engine)
             let models = TestModel.all(in: directory).filter { model in
-                only.map { model.name.contains($0) } ?? true
+                only.map { model.name.contains($0) } ?? true && !skipped.contains(model.name)
             }
+            guard let first = models.first else {
+                throw TensorFile.Unreadable(description: "there is no such test in \(directory)")
+            }
+            let engine = try Engines().engine(for: first.source, asked: name)
+            let bare = Bare(engine: engine)
             var report = ConformanceReport(engine: "\(engine.name) \(engine.version)")
-            let fleet = try await TestFleet()
+            let fleet = try await TestFleet(engine: name)
             var rest = models[...]
             while !rest.isEmpty {
                 let some = Array(rest.prefix(TestFleet.modelsMax))

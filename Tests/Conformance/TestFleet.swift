@@ -10,8 +10,10 @@ struct TestFleet {
 
     private let broker: ChildProcess
     private let endpoint: String
+    private let engine: String
 
-    init() async throws {
+    init(engine: String) async throws {
+        self.engine = engine
         self.broker = try ChildProcess(
             .built("roost-broker"),
             ["--listen", "tcp://127.0.0.1:*", "--warm-up", "0"]
@@ -38,6 +40,8 @@ struct TestFleet {
                 atPath: "\(directory)/1.onnx",
                 toPath: "\(directory)/1/model.onnx"
             )
+            try "engine = \"\(self.engine)\"\n"
+                .write(toFile: "\(directory)/model.toml", atomically: true, encoding: .utf8)
         }
         let worker = try ChildProcess(
             .built("roost-worker"),

@@ -1,4 +1,5 @@
 import Foundation
+import RoostEngine
 import RoostWire
 
 /// One of ONNX's tests: a directory with a model and data sets, `test_data_set_0/input_0.pb`.
@@ -15,6 +16,9 @@ struct TestModel {
     let directory: String
 
     var file: String { "\(self.directory)/model.onnx" }
+    var source: ModelSource {
+        ModelSource(name: self.name, version: 1, directory: self.directory, file: self.file)
+    }
 
     /// All tests below a directory that has sets of them, in order; those without a model, which
     /// would have to be fetched, are left out.
