@@ -8,8 +8,8 @@ import RoostWorker
 // ours.
 //
 // An input is a file, and every reader is given it: as model.onnx, whose weights and properties are
-// looked for before and beside the engine, as model.toml, as an array in NumPy's format. So models,
-// configurations and arrays are seeds as they are.
+// looked for before and beside the engine, as saved_model.pb, whose signatures are, as model.toml, as
+// an array in NumPy's format. So models, configurations and arrays are seeds as they are.
 
 @_silgen_name("LLVMFuzzerRunDriver")
 private func runDriver(
@@ -35,6 +35,7 @@ enum ModelFuzzer {
 
     static func run(_ input: UnsafeRawBufferPointer) {
         Self.model(input)
+        Self.savedModel()
         Self.configuration(Array(input))
         Self.array(input)
     }
@@ -55,6 +56,21 @@ enum ModelFuzzer {
         else { return }
         for file in scan.externalFiles {
             precondition(self.directory.holds(file), "\(file) was let through")
+        }
+    }
+
+    // MARK: saved_model.pb
+
+    private static func savedModel() {
+        let file = SavedModelFile(path: self.directory.model)
+        precondition(file.graphs.count <= SavedModelFile.partsMax)
+        for asked in [nil, "serving_default"] {
+            do throws(TensorFlowOptions.Problem) {
+                let choice = try SavedModelChoice(file, signature: asked)
+                precondition(!choice.signature.outputs.isEmpty)
+            } catch {
+                precondition(!error.message.isEmpty && !error.message.contains("\n"))
+            }
         }
     }
 
