@@ -1,4 +1,4 @@
-/// What executes models: ONNX Runtime, OpenVINO, or Swift code.
+/// What executes models: ONNX Runtime, OpenVINO, TensorFlow, or Swift code.
 ///
 /// An engine is loaded at run time; one that is missing is an ``EngineError`` which says how to
 /// install it, never a crash. It may be used from any thread.

@@ -82,6 +82,29 @@ struct ModelCheckTests {
         #expect(json.output.first?.contains("\"version\":3,\"served\":true") == true)
     }
 
+    @Test(
+        "what TensorFlow is told of a model is shown, and its own log is not",
+        .enabled(if: Repository.hasTensorFlow, "TensorFlow is not installed")
+    )
+    func tensorFlow() async throws {
+        let directory = try ScratchDirectory()
+        let model = "\(Repository.fixtures)/tensorflow-models/retrained"
+        try directory.write(
+            "[engine-options]\ninputs = [\"DecodeJpeg/contents:0\"]\noutputs = [\"final_result:0\"]\n",
+            to: "retrained/model.toml"
+        )
+        try directory.write(Repository.bytes(of: "\(model)/1/model.pb"), to: "retrained/1/model.pb")
+        let result = try await Self.check([directory.path])
+        #expect(result.exit == .code(0))
+        let words = result.output.map { $0.split(separator: " ").map(String.init) }
+        #expect(words.contains(["input", "DecodeJpeg/contents:0", "BYTES", "[]"]))
+        #expect(
+            words.contains(["engine-options.inputs", "DecodeJpeg/contents:0", "model.toml:2"])
+        )
+        #expect(words.contains(["engine-options.run-timeout", "none", "default"]))
+        #expect(result.error.isEmpty)
+    }
+
     @Test("tuning measures batch sizes and instances, and says what to write")
     func tune() async throws {
         let result = try await Self.check([Repository.exampleModels, "--tune", "--tune-time", "1s"])

@@ -159,7 +159,7 @@ import Testing
                 "'\(path)/cow/latest' is no version of model 'cow': a version is a whole number "
                     + "from 1 to 4294967295, without leading zeros",
                 "'\(path)/dog/1' has no model: there must be model.onnx, model.xml (with model.bin), "
-                    + "saved_model.pb or model.tflite",
+                    + "saved_model.pb, model.tflite or model.pb",
                 "'\(path)/eel/1/model.onnx' is not a file that can be read",
                 "'\(path)/fox.onnx' is not a directory with a model's versions",
                 "'\(path)/gnu/1' is not a directory with a model in it",

@@ -33,7 +33,7 @@ struct EngineBench: ParsableCommand {
     @Option(help: "Microseconds without work before each run.")
     var pause: UInt32 = 0
 
-    @Option(help: "What executes the model: onnxruntime or openvino.")
+    @Option(help: "What executes the model: onnxruntime, openvino or tensorflow.")
     var engine = "onnxruntime"
 
     @Option(help: "An option of the engine, KEY=VALUE; may be repeated.")
@@ -56,7 +56,13 @@ struct EngineBench: ParsableCommand {
             return rows
         }
         let sizes = try dimensionSizes(self.dimension)
-        let source = ModelSource(name: "model", version: 1, directory: "", file: self.model)
+        let slash = self.model.lastIndex(of: "/")
+        let source = ModelSource(
+            name: "model",
+            version: 1,
+            directory: slash.map { String(self.model[..<$0]) } ?? ".",
+            file: self.model
+        )
         let engine = try Engines().engine(for: source, asked: self.engine)
         var options = SessionOptions(intraOpThreads: self.intraOpThreads)
         options.lanes = self.lanes

@@ -12,10 +12,12 @@ final class TensorFlowLibrary: Sendable {
     /// How severe a line of TensorFlow's log must be: 0 for all, 3 for those before an abort. What
     /// else it has to say comes back as a status too, and the log goes to stderr.
     private static let logLevel = (key: "TF_CPP_MIN_LOG_LEVEL", preset: Int32(3))
-    /// `absl::SetMinLogLevel` as TensorFlow 2.21 has it: some lines go to the log of its library and
-    /// do not mind the variable. Where it has another name they are written.
-    private static let setLogLevel =
-        "_ZN4absl12lts_2025081414SetMinLogLevelENS0_18LogSeverityAtLeastE"
+    /// The library below, which has the log, and `absl::SetMinLogLevel` in it as TensorFlow 2.21 has
+    /// it: some lines do not mind the variable. Where it has another name they are written.
+    private static let log = (
+        library: "libtensorflow_framework.so.2",
+        setLevel: "_ZN4absl12lts_2025081414SetMinLogLevelENS0_18LogSeverityAtLeastE"
+    )
     /// Has each session have the threads that its model asks for, not those of the first one.
     private static let ownThreads = (key: "TF_OVERRIDE_GLOBAL_THREADPOOL", value: "1")
     /// The libraries that were loaded, by path. They are never unloaded.
@@ -50,20 +52,24 @@ final class TensorFlowLibrary: Sendable {
             // Before the library is loaded, unless somebody has said otherwise.
             setenv(Self.logLevel.key, "\(Self.logLevel.preset)", 0)
             setenv(Self.ownThreads.key, Self.ownThreads.value, 0)
+            Self.quieten(path)
             guard let handle = dlopen(path, RTLD_NOW | RTLD_LOCAL) else {
                 guard isFile else { return nil }
                 let reason = dlerror().map { String(cString: $0) } ?? "no reason given"
                 throw Self.unsupported(path, reason)
             }
             let library = try TensorFlowLibrary(path: path, handle: handle)
-            Self.quieten(handle)
             loaded[path] = library
             return library
         }
     }
 
-    private static func quieten(_ handle: UnsafeMutableRawPointer) {
-        guard let symbol = dlsym(handle, Self.setLogLevel) else { return }
+    /// Keeps the log down before the library writes to it, which it does while it is loaded.
+    private static func quieten(_ path: String) {
+        guard let slash = path.lastIndex(of: "/"),
+            let handle = dlopen("\(path[...slash])\(Self.log.library)", RTLD_NOW | RTLD_LOCAL),
+            let symbol = dlsym(handle, Self.log.setLevel)
+        else { return }
         let level = getenv(Self.logLevel.key).flatMap { Int32(String(cString: $0)) }
         let set = unsafeBitCast(symbol, to: (@convention(c) (Int32) -> Void).self)
         set(level ?? Self.logLevel.preset)
