@@ -147,7 +147,8 @@ fuzz: setup ## feed made-up frames, pictures and models to their readers, each f
 	@SWIFT_BACKTRACE=enable=no timeout --kill-after=10 $$(($(SECONDS) + 60)) \
 	    .build-fuzz/release/model-fuzzer -max_total_time=$(SECONDS) -max_len=65536 -timeout=10 \
 	    -print_final_stats=1 -artifact_prefix=.build-fuzz/ .build-fuzz/models \
-	    Tests/ModelFuzz/seeds Tests/Fixtures/models Tests/Fixtures/engine-models < /dev/null
+	    Tests/ModelFuzz/seeds Tests/Fixtures/models Tests/Fixtures/engine-models \
+	    Tests/Fixtures/tensorflow-models < /dev/null
 
 clean: ## remove everything that was built; the engines stay
 	@rm -rf .build .build-bench .build-faults .build-strict .build-tsan .build-asan .build-fuzz .build-simulate

@@ -8,8 +8,8 @@ import RoostWorker
 // ours.
 //
 // An input is a file, and every reader is given it: as model.onnx, whose weights and properties are
-// looked for before and beside the engine, as model.toml, as an array in NumPy's format. So models,
-// configurations and arrays are seeds as they are.
+// looked for before and beside the engine, as model.toml, as an array in NumPy's format, as the
+// saved_model.pb of a SavedModel. So models, configurations and arrays are seeds as they are.
 
 @_silgen_name("LLVMFuzzerRunDriver")
 private func runDriver(
@@ -37,6 +37,20 @@ enum ModelFuzzer {
         Self.model(input)
         Self.configuration(Array(input))
         Self.array(input)
+        Self.savedModel(Array(input))
+    }
+
+    // MARK: saved_model.pb
+
+    private static func savedModel(_ bytes: [UInt8]) {
+        let file = SavedModelFile(ByteWindow(bytes))
+        precondition(file.graphs.count <= SavedModelFile.partsMax)
+        do throws(TensorFlowOptions.Problem) {
+            let choice = try SavedModelChoice(file, signature: nil)
+            precondition(!file.isBroken && !choice.signature.outputs.isEmpty)
+        } catch {
+            precondition(!error.message.isEmpty && !error.message.contains("\n"), error.message)
+        }
     }
 
     // MARK: model.onnx
