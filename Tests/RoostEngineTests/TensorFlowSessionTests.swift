@@ -275,13 +275,32 @@ struct TensorFlowSessionTests {
         node.append(1, Array("n".utf8))
         node.append(2, Array("NoSuchOperation".utf8))
         unknown.append(1, node.bytes)
-        for bytes in [Array(graph.prefix(700)), Array("text".utf8), unknown.bytes, []] {
+        let files = [
+            Array(graph.prefix(700)), Array("text".utf8), unknown.bytes, Self.deepGraph, [],
+            [0x0A, 0xFF, 0xFF, 0xFF, 0xFF, 0x07], [0x0A] + [UInt8](repeating: 0xFF, count: 12),
+        ]
+        for bytes in files {
             self.directory.write("made/1/model.pb", bytes)
             let error = try self.error(format: .frozenGraph)
             #expect(error.code == .modelInvalid)
             #expect(error.message.hasPrefix("model 'made/1' cannot be loaded from "))
             #expect(!error.message.contains("\n"))
         }
+    }
+
+    /// A graph with an operation whose attribute is a function with an attribute that is a function,
+    /// and so on.
+    private static var deepGraph: [UInt8] {
+        func message(_ fields: (Int, [UInt8])...) -> [UInt8] {
+            var writer = ProtobufWriter()
+            for (field, bytes) in fields { writer.append(field, bytes) }
+            return writer.bytes
+        }
+        let name = Array("n".utf8)
+        var value: [UInt8] = []
+        for _ in 0..<2_000 { value = message((10, message((2, message((1, name), (2, value)))))) }
+        let attribute = message((1, name), (2, value))
+        return message((1, message((1, name), (2, Array("NoOp".utf8)), (5, attribute))))
     }
 
     @Test("a session ends with the last that refers to it, and its outputs outlive it")
