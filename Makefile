@@ -109,9 +109,12 @@ conformance: setup engines | /usr/share/libonnx-testdata/data ## run ONNX's test
 	done
 	@$(release)/roost-conformance --write docs/engines.md
 
-overhead: setup engines ## measure what the layer over ONNX Runtime costs
-	@swift build -c release --static-swift-stdlib --product roost-engine-overhead
+overhead: setup engines ## measure what the layer over ONNX Runtime costs, and processes of models
+	@for program in roost-engine-overhead roost-isolation-bench; do \
+	    swift build -c release --static-swift-stdlib --product $$program; \
+	done
 	@$(release)/roost-engine-overhead
+	@$(release)/roost-isolation-bench
 
 bench-policies: setup ## compare the balancing policies: equal, slow and frozen workers, heavy requests
 	@swift build -c release --static-swift-stdlib --product roost-policy-bench

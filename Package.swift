@@ -375,6 +375,12 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(
+            name: "roost-isolation-bench",
+            dependencies: ["RoostBenchKit", "RoostEngine", "RoostWire", "RoostWorker"],
+            path: "Tests/Performance/Isolation",
+            swiftSettings: settings
+        ),
+        .executableTarget(
             name: "roost-image-bench",
             dependencies: ["RoostImage", "RoostWire"],
             path: "Tests/Performance/Image",

@@ -51,6 +51,24 @@ struct StatsCommandTests {
         #expect(apart.map(\.statistics.requests) == [100, 300, 0])
     }
 
+    @Test("a version that does not serve is told with its reason, though no worker has a budget")
+    func failed() {
+        let counted = Self.statistics("digits", requests: 1, executions: 1)
+        let reason = "its process was killed by signal 9 (killed)"
+        let failed = ModelState(name: "digits", version: 1, state: .failed, reason: reason)
+        let ready = ModelState(name: "digits", version: 1, state: .ready)
+        let entries = StatsCommand.entries(
+            [
+                .init(id: "a", statistics: [counted], versions: [ModelStatus(failed)]),
+                .init(id: "b", statistics: [counted], versions: [ModelStatus(ready)]),
+            ],
+            perWorker: true
+        )
+        #expect(entries.map(StatsCommand.states) == ["failed: \(reason)", "ready"])
+        let table = StatsCommand.table(entries, perWorker: true)
+        #expect(table.contains("STATE"))
+    }
+
     @Test("what caches did is shown if there is one, and added up over those workers that have one")
     func caches() {
         var counters = CacheCounters(model: 0)

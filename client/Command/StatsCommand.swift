@@ -27,7 +27,8 @@ struct StatsCommand: ParsableCommand {
     struct Entry: Hashable {
         var statistics: ModelStatistics
         var workers: [String]
-        /// What the version is at each of them; `nil`: the worker has no memory budget.
+        /// What the version is at each of them; `nil`: the worker has no memory budget, and nothing is
+        /// wrong with it.
         var states: [String?]
     }
 
@@ -37,12 +38,15 @@ struct StatsCommand: ParsableCommand {
         let statistics: [ModelStatistics]
         var versions: [ModelStatus] = []
 
-        /// What a version is, where versions come and go as they are asked for.
+        /// What a version is, where versions come and go as they are asked for, or why it does not
+        /// serve.
         func state(of statistics: ModelStatistics) -> String? {
-            self.versions.first {
+            let version = self.versions.first {
                 $0.name == statistics.name && $0.version == statistics.version
-                    && $0.memoryBytes != nil
-            }?.title
+            }
+            guard let version else { return nil }
+            if version.state == "failed" { return "failed: \(version.reason)" }
+            return version.memoryBytes == nil ? nil : version.title
         }
     }
 

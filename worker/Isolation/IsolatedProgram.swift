@@ -106,6 +106,7 @@ private final class IsolatedProcess: Sendable {
         // On a thread with as much stack as those that run it.
         let loading = Loading()
         let thread = Thread.start(stack: Thread.executorStackBytes) {
+            TimeSlice.lengthen()
             let outcome = Self.load(request)
             loading.outcome.withLock { $0 = outcome }
         }

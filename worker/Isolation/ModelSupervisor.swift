@@ -49,7 +49,7 @@ package final class ModelSupervisor: Sendable {
 
     /// Starts the first process and waits until its model is loaded, which is not tried again.
     func start() throws(EngineError) -> IsolatedModel {
-        let thread = Thread.start(stack: Self.stackBytes) { self.run() }
+        let thread = self.wake < 0 ? nil : Thread.start(stack: Self.stackBytes) { self.run() }
         guard let thread else {
             throw EngineError(
                 .sessionDown,
