@@ -105,8 +105,8 @@ let package = Package(
         .systemLibrary(name: "CWebP", providers: [.apt(["libwebp-dev"])]),
         // Vector operations, no library.
         .systemLibrary(name: "CMultiplyAdd"),
-        // System calls, no library.
-        .systemLibrary(name: "CIsolation"),
+        // System calls that Swift cannot make.
+        .target(name: "CIsolation"),
 
         // Libraries that more than one role is made of.
         network,

@@ -19,7 +19,7 @@ package enum IsolatedProgram {
     package static func runIfAsked() {
         let words = CommandLine.arguments
         guard words.count == 4, words[1] == Self.argument, let parent = pid_t(words[2]),
-            Self.isSocket
+            roost_is_socket_of_pair(Self.socket) != 0
         else { return }
         // By this, and by the end of its socket, it ends with the worker; the parent may be gone
         // already.
@@ -32,13 +32,6 @@ package enum IsolatedProgram {
         for number in [SIGINT, SIGTERM, SIGHUP, SIGPIPE] { signal(number, SIG_IGN) }
         Self.offerMemory()
         IsolatedProcess(MessageSocket(Self.socket)).run()
-    }
-
-    private static var isSocket: Bool {
-        var kind: Int32 = 0
-        var size = socklen_t(MemoryLayout<Int32>.size)
-        return getsockopt(Self.socket, SOL_SOCKET, SO_TYPE, &kind, &size) == 0
-            && kind == Int32(SOCK_SEQPACKET.rawValue)
     }
 
     /// When the machine has no memory left, the system ends this process before others.

@@ -30,13 +30,9 @@ final class MessageSocket: Sendable {
     /// Both ends of a new connection; none survives in programs that are started. `nil`: the system
     /// refuses.
     static func pair() -> (MessageSocket, MessageSocket)? {
-        var ends: (Int32, Int32) = (-1, -1)
-        let kind = Int32(SOCK_SEQPACKET.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-        let status = withUnsafeMutableBytes(of: &ends) {
-            socketpair(AF_UNIX, kind, 0, $0.baseAddress?.assumingMemoryBound(to: Int32.self))
-        }
-        guard status == 0 else { return nil }
-        return (MessageSocket(ends.0), MessageSocket(ends.1))
+        var (left, right): (Int32, Int32) = (-1, -1)
+        guard roost_socket_pair(&left, &right) == 0 else { return nil }
+        return (MessageSocket(left), MessageSocket(right))
     }
 
     /// Sends a message, and with it a descriptor, which stays the caller's. `false`: the other end is
@@ -91,17 +87,11 @@ final class MessageSocket: Sendable {
 
     /// From now on nobody waits at this end for longer than that; a tenth of a second at least.
     func limit(_ duration: Duration) {
-        let microseconds = max(duration.nanoseconds / 1_000, 100_000)
-        var limit = timeval(
-            tv_sec: Int(microseconds / 1_000_000),
-            tv_usec: Int(microseconds % 1_000_000)
-        )
-        let size = socklen_t(MemoryLayout<timeval>.size)
-        setsockopt(self.descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
+        _ = roost_receive_limit(self.descriptor, Int(max(duration.nanoseconds / 1_000, 100_000)))
     }
 
     /// Whoever waits at this end or the other hears that it is over.
-    func shutDown() { _ = shutdown(self.descriptor, Int32(SHUT_RDWR)) }
+    func shutDown() { roost_socket_shut_down(self.descriptor) }
 }
 
 /// What is said between a worker and the process of one of its models.

@@ -40,7 +40,7 @@ package final class ModelSupervisor: Sendable {
     init(_ request: LoadRequest, _ options: IsolationOptions) {
         self.options = options
         self.request = request
-        self.wake = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
+        self.wake = roost_event_create()
     }
 
     deinit { close(self.wake) }
@@ -102,7 +102,7 @@ package final class ModelSupervisor: Sendable {
             state.observer = nil
             state.warmUp = nil
         }
-        eventfd_write(self.wake, 1)
+        roost_event_signal(self.wake)
     }
 
     // MARK: The thread
@@ -208,7 +208,7 @@ package final class ModelSupervisor: Sendable {
                 result = .failure(error)
             }
             self.state.withLock { $0.warmed = result }
-            eventfd_write(self.wake, 1)
+            roost_event_signal(self.wake)
         }
         guard let thread else { return "no thread can be started to warm it" }
         pthread_detach(thread)
@@ -291,8 +291,7 @@ package final class ModelSupervisor: Sendable {
             return errno == EINTR || moment == .never ? .event : .time
         }
         if events[0].revents != 0 {
-            var count: eventfd_t = 0
-            eventfd_read(self.wake, &count)
+            roost_event_clear(self.wake)
             return .event
         }
         return .socket

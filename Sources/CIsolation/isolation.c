@@ -1,26 +1,21 @@
-#pragma once
-
-// System calls that Swift cannot make: functions with any number of arguments, what the C library's
-// headers show to GNU programs only, and control messages, which are macros. Each returns what the
-// system does, and leaves its reason in errno.
+// glibc shows recvmsg's flags and memfd's seals to GNU programs only; what else is needed is named by
+// its number.
+#include "CIsolation.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-/// Memory of that size in bytes that can be given to another process, as a descriptor
-/// (memfd_create(2)). Nobody can make it smaller or larger any more: who has mapped it never finds
-/// a part of it gone.
-static inline int roost_memory_create(const char *name, size_t size) {
+int roost_memory_create(const char *name, size_t size) {
     // From linux/memfd.h and linux/fcntl.h: MFD_CLOEXEC, MFD_ALLOW_SEALING, and MFD_NOEXEC_SEAL,
     // which kernels before 6.3 do not have; F_ADD_SEALS; F_SEAL_SEAL, _SHRINK and _GROW.
     int descriptor = (int)syscall(SYS_memfd_create, name, 1u | 2u | 8u);
@@ -37,9 +32,7 @@ static inline int roost_memory_create(const char *name, size_t size) {
     return descriptor;
 }
 
-/// Sends one message, and with it a descriptor unless that is negative. The peer's end having gone
-/// is an error, not a signal.
-static inline ssize_t roost_send(int socket, const void *bytes, size_t count, int descriptor) {
+long roost_send(int socket, const void *bytes, size_t count, int descriptor) {
     struct iovec part = {(void *)bytes, count};
     struct msghdr message;
     memset(&message, 0, sizeof message);
@@ -62,9 +55,7 @@ static inline ssize_t roost_send(int socket, const void *bytes, size_t count, in
     return sendmsg(socket, &message, MSG_NOSIGNAL);
 }
 
-/// Receives one message, and the descriptor that came with it; -1 is stored if none did. A message
-/// that does not fit is cut: `EMSGSIZE`.
-static inline ssize_t roost_receive(int socket, void *bytes, size_t capacity, int *descriptor) {
+long roost_receive(int socket, void *bytes, size_t capacity, int *descriptor) {
     struct iovec part = {bytes, capacity};
     struct msghdr message;
     memset(&message, 0, sizeof message);
@@ -94,11 +85,9 @@ static inline ssize_t roost_receive(int socket, void *bytes, size_t capacity, in
     return count;
 }
 
-/// Has the calling process killed when the thread that started it ends.
-static inline int roost_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); }
+int roost_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); }
 
-/// Closes the calling process's descriptors from `first` on (close_range(2)).
-static inline int roost_close_from(unsigned int first) {
+int roost_close_from(unsigned int first) {
 #ifdef SYS_close_range
     return (int)syscall(SYS_close_range, first, ~0u, 0u);
 #else
@@ -107,16 +96,48 @@ static inline int roost_close_from(unsigned int first) {
 #endif
 }
 
-/// Has a descriptor closed in programs that this process turns into or starts.
-static inline int roost_close_on_exec(int descriptor) {
+int roost_close_on_exec(int descriptor) {
     return fcntl(descriptor, F_SETFD, FD_CLOEXEC);
 }
 
-/// The two ends of a pipe, neither of which survives in programs that are started.
-static inline int roost_pipe(int *output, int *input) {
+int roost_pipe(int *output, int *input) {
     int ends[2];
     int status = (int)syscall(SYS_pipe2, ends, O_CLOEXEC);
-    *output = ends[0];
-    *input = ends[1];
+    if (status == 0) {
+        *output = ends[0];
+        *input = ends[1];
+    }
     return status;
 }
+
+int roost_event_create(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+void roost_event_signal(int event) { (void)eventfd_write(event, 1); }
+
+void roost_event_clear(int event) {
+    eventfd_t count;
+    (void)eventfd_read(event, &count);
+}
+
+int roost_receive_limit(int socket, long microseconds) {
+    struct timeval limit = {microseconds / 1000000, microseconds % 1000000};
+    return setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+}
+
+int roost_socket_pair(int *left, int *right) {
+    int ends[2];
+    int status = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends);
+    if (status == 0) {
+        *left = ends[0];
+        *right = ends[1];
+    }
+    return status;
+}
+
+int roost_is_socket_of_pair(int descriptor) {
+    int kind = 0;
+    socklen_t size = sizeof kind;
+    return getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &kind, &size) == 0 && kind == SOCK_SEQPACKET;
+}
+
+void roost_socket_shut_down(int socket) { (void)shutdown(socket, SHUT_RDWR); }
