@@ -299,7 +299,7 @@ let package = Package(
             name: "CommandTests",
             dependencies: [
                 "roost", "roost-policy-bench", "RoostClient", "RoostOps", "RoostTestKit",
-                "RoostWire", argumentParser,
+                "RoostWire", "RoostWorker", argumentParser,
             ],
             swiftSettings: settings
         ),

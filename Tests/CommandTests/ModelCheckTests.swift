@@ -1,5 +1,6 @@
 import Glibc
 import RoostWire
+import RoostWorker
 import Testing
 
 @testable import roost
@@ -38,6 +39,55 @@ struct ModelCheckTests {
         #expect { try ModelLocation(path: "\(root)/none") } throws: { error in
             "\(error)".contains("No such file or directory")
         }
+    }
+
+    /// The settings of a configuration's tables of that name: `key=value, from`.
+    private static func settings(_ text: String, of table: String) throws -> [String] {
+        var report = ModelReport(name: "m", directory: "/m")
+        report.configuration = try ModelConfiguration(
+            parsing: Array(text.utf8),
+            file: "model.toml"
+        )
+        return report.settings.filter { $0.name.hasPrefix("\(table).") }
+            .map { "\($0.name.dropFirst(table.count + 1))=\($0.value), \($0.origin)" }
+    }
+
+    @Test("how pictures become numbers and scores names is told, with the lines that say so")
+    func preparation() throws {
+        let text = """
+            [preprocessing]
+            resize = 256
+            crop = 224
+            filter = "bicubic"
+            mean = [0.5, 0.25, 0.5]
+            layout = "NHWC"
+            [post-processing]
+            softmax = true
+            top = 5
+            labels = "names.txt"
+            """
+        #expect(
+            try Self.settings(text, of: "preprocessing") == [
+                "input=the only one, default", "resize=256, the shorter side, model.toml:2",
+                "filter=bicubic, model.toml:4", "crop=[224, 224], model.toml:3",
+                "colors=as the input's, default", "layout=NHWC, model.toml:6",
+                "scale=1/255, or 1 where UINT8 is taken, default",
+                "mean=[0.5, 0.25, 0.5], model.toml:5", "deviation=1, default",
+                "max-pixels=33554432, default",
+            ]
+        )
+        #expect(
+            try Self.settings(text, of: "post-processing") == [
+                "output=the only one, default", "softmax=true, model.toml:8",
+                "top=5, model.toml:9", "labels=names.txt, model.toml:10", "index=false, default",
+                "keep-scores=false, default",
+            ]
+        )
+        #expect(try Self.settings("weight = 2", of: "preprocessing").isEmpty)
+        #expect(
+            try Self.settings("[preprocessing]\nresize = [8, 9]\nscale = 2", of: "preprocessing")
+                .contains("resize=[8, 9], model.toml:2")
+        )
     }
 
     private static func tuning(

@@ -223,6 +223,12 @@ extension ModelReport {
             add("cache", "off")
         }
         addIfGiven("classes", configuration.classesFile ?? "")
+        for (key, value) in configuration.preprocessing?.settings ?? [] {
+            add("preprocessing.\(key)", value)
+        }
+        for (key, value) in configuration.postprocessing?.settings ?? [] {
+            add("post-processing.\(key)", value)
+        }
         add("warm-up.batch-sizes", "\(configuration.warmUp.batchSizes)")
         addIfGiven("warm-up.inputs", configuration.warmUp.inputs ?? "")
         for (input, shape) in configuration.warmUp.shapes.sorted(by: { $0.key < $1.key }) {
