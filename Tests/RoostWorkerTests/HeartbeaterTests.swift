@@ -300,6 +300,14 @@ struct HeartbeaterTests {
         #expect(actions == [.disconnect, .report("too often")])
     }
 
+    @Test("a lease that is lost while a change waits brings the change when it is registered anew")
+    func unknownWhileLimited() {
+        var heartbeater = self.heartbeater(in: .limited)
+        _ = heartbeater.unknown(now: .milliseconds(1))
+        _ = heartbeater.accepted(Self.answer, now: .milliseconds(2), jitter: 0.5)
+        #expect(heartbeater.deadline == .milliseconds(1_002))
+    }
+
     @Test("a lost link forgets the change that waited: the next registration brings it")
     func lostWhileLimited() {
         var heartbeater = self.heartbeater(in: .limited)

@@ -89,6 +89,30 @@ struct MemoryBudgetTests {
         )
     }
 
+    @Test("when too little is old enough, it is worth asking again when the next one will be")
+    func later() {
+        let late = Moment(nanoseconds: self.now.nanoseconds - 1)
+        let holdings = [self.holding(0, 20), self.holding(1, 80, loaded: late)]
+        let due = late + MemoryBudget.residenceMin
+        #expect(self.room(20, holdings) == .afterEviction([0]))
+        #expect(self.room(21, holdings) == .later(due))
+        // One that is held until something ends is no reason to ask.
+        let held = [self.holding(0, 20), self.holding(1, 80, loaded: late, isInUse: true)]
+        #expect(self.room(21, held) == .later(.never))
+    }
+
+    @Test("for what is loaded already others go however lately they came")
+    func loadedAlready() {
+        let room = self.budget.room(
+            for: 50,
+            among: [self.holding(0, 60, loaded: self.now)],
+            mayEvict: true,
+            isLoaded: true,
+            now: self.now
+        )
+        #expect(room == .afterEviction([0]))
+    }
+
     @Test("a budget that shrank has some go, unless it is held")
     func shrunk() {
         #expect(self.room(0, [self.holding(0, 100)]) == .free)

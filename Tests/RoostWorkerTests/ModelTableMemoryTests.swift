@@ -200,6 +200,8 @@ struct ModelTableMemoryTests {
         scene.log = []
         scene.settle()
         #expect(scene.takeLog() == ["close c/1"])
+        scene.settle()
+        #expect(scene.takeLog() == [])
         scene.ask("a")
         #expect(scene.takeLog() == ["load a/1"])
     }
@@ -250,6 +252,61 @@ struct ModelTableMemoryTests {
         scene.end(b)
         #expect(scene.takeLog() == [])
         #expect(!scene.table.isShort)
+    }
+
+    @Test("what has been waited for the longest comes first, however often it is asked for since")
+    func turns() throws {
+        var scene = self.three()
+        scene.add("d", bytes: 40)
+        scene.settle()
+        let aPlace = scene.ask("a")
+        let a = try #require(aPlace)
+        let bPlace = scene.ask("b")
+        let b = try #require(bPlace)
+        for name in ["d", "c", "d"] {
+            scene.ask(name)
+            scene.pass(.seconds(1))
+        }
+        scene.log = []
+        scene.end(a)
+        #expect(scene.takeLog() == ["close a/1", "load d/1"])
+        scene.finish()
+        scene.end(b)
+        #expect(scene.takeLog() == ["open d/1", "close b/1", "load c/1"])
+    }
+
+    @Test("a load that nobody waits for any more is not tried again when it finds no room")
+    func withdrawnWhileLoading() throws {
+        var scene = self.three()
+        scene.measured = ["c/1": 90]
+        scene.ask("c")
+        let bPlace = scene.ask("b")
+        let b = try #require(bPlace)
+        scene.table.withdraw(ModelTable.Key(name: "c", version: 1))
+        scene.finish()
+        #expect(scene.takeLog() == ["close a/1", "load c/1", "discard c/1"])
+        scene.end(b)
+        scene.pass(Self.long)
+        #expect(scene.takeLog() == [])
+        // Who asks has it.
+        scene.ask("c")
+        #expect(scene.takeLog() == ["close b/1", "load c/1"])
+    }
+
+    @Test("what was loaded and has no room is listed, though another load begins at once")
+    func discarded() {
+        var scene = Scene(100)
+        scene.measured = ["a/1": 70, "b/1": 70]
+        scene.add("a", bytes: 10)
+        scene.add("b", bytes: 10)
+        scene.scan()
+        scene.finish()
+        scene.add("z", bytes: 5) { $0.isPinned = true }
+        scene.scan()
+        scene.log = []
+        scene.finish()
+        #expect(scene.takeLog() == ["discard b/1", "load z/1"])
+        #expect(scene.records == ["a/1", "b/1"])
     }
 
     @Test("pinned models are loaded before others and never go")
@@ -337,6 +394,193 @@ struct ModelTableMemoryTests {
         #expect(scene.records == ["m/1"])
         scene.finish()
         #expect(scene.records == ["m/2"] && scene.loaded == ["m/2"])
+    }
+
+    @Test("a new version takes others' room before its old one's, which serves meanwhile")
+    func othersFirst() {
+        var scene = Scene(100)
+        scene.add("b", bytes: 40)
+        scene.add("m", 1, bytes: 40)
+        scene.settle()
+        scene.pass(Self.long)
+        scene.use("m")
+        scene.pass(.seconds(1))
+        scene.use("b")
+        scene.log = []
+        scene.add("m", 2, bytes: 41)
+        scene.scan()
+        #expect(scene.takeLog() == ["close b/1", "load m/2"])
+        #expect(scene.loaded == ["m/1"])
+    }
+
+    @Test("a pinned model's new version takes the old one's room if there is no other")
+    func pinnedReplaced() {
+        var scene = Scene(100)
+        scene.add("m", 1, bytes: 60) { $0.isPinned = true }
+        scene.settle()
+        scene.pass(Self.long)
+        scene.log = []
+        scene.add("m", 2, bytes: 61)
+        scene.settle()
+        #expect(scene.takeLog() == ["close m/1", "load m/2", "open m/2"])
+    }
+
+    @Test("what a version was seen to hold says nothing of other files in its place")
+    func otherFiles() {
+        var scene = Scene(100)
+        scene.measured = ["a/1": 90]
+        scene.add("a", bytes: 10)
+        scene.add("b", bytes: 40)
+        scene.settle()
+        scene.pass(Self.long)
+        scene.ask("b")
+        scene.finish()
+        #expect(scene.table.answer("a").memory.map(\.bytes) == [90])
+        scene.view.versions.removeAll { $0.source.name == "a" }
+        scene.add("a", bytes: 20)
+        scene.scan()
+        #expect(scene.table.answer("a").memory.map(\.bytes) == [20])
+    }
+
+    /// `b`, and both versions of `m`, of 40 bytes each, with room for two.
+    private func bothVersions() -> Scene {
+        var scene = Scene(100)
+        scene.add("b", bytes: 40)
+        for version in 1...2 as ClosedRange<UInt32> {
+            scene.add("m", version, bytes: 40) { $0.versions = .all }
+        }
+        scene.settle()
+        scene.pass(Self.long)
+        scene.log = []
+        return scene
+    }
+
+    @Test("of two versions that are both to serve neither takes others' room for itself")
+    func allVersions() {
+        var scene = self.bothVersions()
+        scene.scan()
+        #expect(scene.takeLog() == [])
+        #expect(scene.records == ["b/1", "m/1", "m/2"])
+    }
+
+    @Test("an order for one version loads that one")
+    func orderedVersion() throws {
+        var scene = self.bothVersions()
+        // Two others come in the place of both.
+        for name in ["x", "y"] { scene.add(name, bytes: 50) }
+        scene.scan()
+        for name in ["x", "y"] { scene.ask(name) }
+        scene.finishAll()
+        #expect(scene.loaded == ["x/1", "y/1"])
+        scene.pass(Self.long)
+        scene.log = []
+        scene.perform(try scene.table.order(.load, model: "m", version: 2, now: scene.now))
+        scene.finishAll()
+        scene.pass(Self.long)
+        #expect(scene.takeLog() == ["close x/1", "load m/2", "open m/2"])
+    }
+
+    @Test("an order for what is loaded is fulfilled, and loads it no second time when it has gone")
+    func orderedAgain() throws {
+        var scene = self.three()
+        scene.perform(try scene.table.order(.load, model: "a", version: 0, now: scene.now))
+        scene.use("b")
+        scene.ask("c")
+        scene.finish()
+        #expect(scene.takeLog() == ["close a/1", "load c/1", "open c/1"])
+        scene.pass(Self.long)
+        scene.scan()
+        #expect(scene.takeLog() == [])
+    }
+
+    @Test("what was done for a version is kept when it goes for another, and only then")
+    func statistics() throws {
+        var scene = self.three()
+        var done = ModelStatistics()
+        done.executed(requests: 2, rows: 3, times: .init(input: 1, compute: 2, output: 3))
+        done.waited(nanoseconds: 5)
+        done.failedBatches = 1
+        done.refusals.full = 4
+        let a = try #require(scene.table.models.first)
+        let key = ModelTable.Key(name: "a", version: 1)
+        scene.table.keep(done, of: a)
+        #expect(scene.table.formerStatistics(of: key) == ModelStatistics())
+        scene.ask("c")
+        for _ in 1...2 { scene.table.keep(done, of: a) }
+        scene.table.refused(key, \.full)
+        scene.table.refused(ModelTable.Key(name: "x", version: 1), \.full)
+        let former = scene.table.formerStatistics(of: key)
+        #expect([former.requests, former.rows, former.executions] == [4, 6, 2])
+        #expect(former.times == .init(input: 2, compute: 4, output: 6))
+        #expect(former.queueNanoseconds == 10 && former.failedBatches == 2)
+        #expect(former.refusals.full == 9)
+        #expect(former.batchSizes == done.batchSizes.map { $0 * 2 })
+        scene.finish()
+        #expect(scene.table.offered.map(\.key) == [key])
+        #expect(scene.table.offered.map(\.statistics) == [former])
+        // Other files are another model's.
+        scene.view.versions.removeAll { $0.source.name == "a" }
+        scene.add("a", bytes: 41)
+        scene.scan()
+        #expect(scene.table.formerStatistics(of: key) == ModelStatistics())
+    }
+
+    @Test("a version that is loaded again by order begins its counts anew")
+    func reloadedStatistics() throws {
+        var scene = self.three()
+        let key = ModelTable.Key(name: "a", version: 1)
+        scene.table.refused(key, \.expired)
+        #expect(scene.table.formerStatistics(of: key).refusals.expired == 1)
+        scene.perform(try scene.table.order(.reload, model: "a", version: 0, now: scene.now))
+        scene.finishAll()
+        #expect(scene.table.formerStatistics(of: key) == ModelStatistics())
+    }
+
+    @Test("while a new version waits for room the old one serves alone")
+    func waitingSuccessor() throws {
+        var scene = Scene(100)
+        scene.add("m", 1, bytes: 60)
+        scene.settle()
+        scene.pass(Self.long)
+        let asked = scene.ask("m")
+        let place = try #require(asked)
+        scene.log = []
+        scene.add("m", 2, bytes: 61)
+        scene.scan()
+        #expect(scene.takeLog() == [])
+        #expect(scene.records == ["m/1"])
+        #expect(scene.ask("m") == place)
+        for _ in 1...2 { scene.end(place) }
+        #expect(scene.takeLog() == ["close m/1", "load m/2"])
+        #expect(scene.records == ["m/2"])
+    }
+
+    @Test("a model whose old version goes for another while its new one waits stays listed")
+    func evictedPredecessor() throws {
+        var scene = Scene(100)
+        for name in ["a", "b", "c"] { scene.add(name, bytes: 40) }
+        scene.settle()
+        scene.pass(Self.long)
+        let (first, second) = (scene.ask("a"), scene.ask("b"))
+        let a = try #require(first)
+        #expect(second != nil)
+        scene.ask("c")
+        scene.add("a", 2, bytes: 61)
+        scene.scan()
+        #expect(scene.records == ["a/1", "b/1", "c/1"])
+        scene.log = []
+        scene.end(a)
+        #expect(scene.takeLog() == ["close a/1", "load c/1"])
+        #expect(scene.records == ["a/2", "b/1", "c/1"])
+    }
+
+    @Test("of versions that were there at the start the newest that can ever fit is loaded")
+    func largeFromTheStart() {
+        var scene = Scene(100)
+        scene.add("m", 1, bytes: 60)
+        scene.add("m", 2, bytes: 200)
+        scene.settle()
+        #expect(scene.takeLog() == ["load m/1", "open m/1"])
     }
 
     @Test("an old version whose successor is too large goes on serving")

@@ -122,7 +122,7 @@ struct OnDemandTests {
         let engine = NumberEngine()
         let settings = ["a": "pinned = true\n"]
         try await InProcessFleet.with { fleet in
-            try await fleet.addWorker(
+            let worker = try await fleet.addWorker(
                 "w",
                 supply: self.supply(engine, settings, residence: .seconds(3_600))
             )
@@ -131,6 +131,9 @@ struct OnDemandTests {
                 try await self.ask(client, "c", timeout: .milliseconds(200))
             }
             #expect(error?.code == .deadlineExceeded)
+            try await eventually("nobody waits for it any more") {
+                await worker.table.entries["c"]?[1].map { $0.demanded == nil } == true
+            }
             #expect(try await self.states(client) == ["a ready 0", "b ready 0", "c on-demand 0"])
             #expect(try await client.models(of: "w").map(\.isPinned) == [true, false, false])
         }
@@ -164,6 +167,23 @@ struct OnDemandTests {
                 let counts = try await client.statistics(of: "w", model: "c").first?.refusals
                 return counts?.full == 1 && counts.map { $0.expired + $0.cancelled } == 2
             }
+        }
+    }
+
+    @Test("a request waits for its model for no longer than that has requests wait")
+    func queueTimeout() async throws {
+        let settings = ["c": "[queue]\ntimeout = \"100ms\"\n"]
+        try await InProcessFleet.with { fleet in
+            try await fleet.addWorker(
+                "w",
+                supply: self.supply(NumberEngine(), settings, residence: .seconds(3_600))
+            )
+            let client = try fleet.client()
+            // The test's own time is over before the request's.
+            let error = await #expect(throws: InferenceError.self) {
+                try await self.ask(client, "c", timeout: .seconds(3_600))
+            }
+            #expect(error?.code == .deadlineExceeded)
         }
     }
 

@@ -33,7 +33,7 @@ package struct MemoryBudget: Hashable, Sendable {
         var bytes: Int
         var loaded = Moment(nanoseconds: 0)
         var lastUse = Moment(nanoseconds: 0)
-        /// It has requests under way or sequences, or is leaving.
+        /// It has requests under way or sequences.
         var isInUse = false
         var isPinned = false
     }

@@ -50,10 +50,7 @@ extension ModelTable {
     }
 
     /// Nobody waits for the version any more: nothing goes for it.
-    mutating func withdraw(_ key: Key) {
-        guard self[key]?.ticket == nil else { return }
-        self[key]?.demanded = nil
-    }
+    mutating func withdraw(_ key: Key) { self[key]?.demanded = nil }
 
     func outcome(of key: Key) -> DemandOutcome {
         guard let entry = self[key] else { return .failed("it is no longer in the repository") }
@@ -261,6 +258,13 @@ extension ModelTable {
             self[key]?.place = nil
             self[key]?.isOnDemand = true
             self[key]?.evictions += 1
+            // What waits for room in its stead is asked for from now on.
+            for version in self.wanted(model.name) {
+                let successor = Key(name: model.name, version: version)
+                if self[successor]?.place == nil, self[successor]?.ticket == nil {
+                    self[successor]?.isOnDemand = true
+                }
+            }
         }
         self.retire(place, &actions)
         self.mustDecideAgain = true
@@ -304,7 +308,7 @@ extension ModelTable {
                     bytes: self.configurations[model.name]?.memoryBytes ?? slot.bytes,
                     loaded: slot.loaded,
                     lastUse: isOwn ? .never : slot.lastUse,
-                    isInUse: slot.requests > 0 || slot.isRetiring,
+                    isInUse: slot.requests > 0,
                     isPinned: self.isPinned(model.name) && !isOwn
                 )
             }
