@@ -108,6 +108,8 @@ conformance: setup engines | /usr/share/libonnx-testdata/data ## run ONNX's test
 	    swift build -c release --static-swift-stdlib --product $$program; \
 	done
 	@$(release)/roost-conformance --write docs/engines.md
+	@[ ! -e .engines/openvino/VERSION ] || \
+	    $(release)/roost-conformance --engine openvino --write docs/engines.md
 
 overhead: setup engines ## measure what the layer over ONNX Runtime costs, and processes of models
 	@for program in roost-engine-overhead roost-isolation-bench; do \

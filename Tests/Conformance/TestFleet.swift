@@ -1,5 +1,6 @@
 import Foundation
 import RoostClient
+import RoostEngine
 import RoostTestKit
 import RoostWire
 
@@ -22,6 +23,12 @@ struct TestFleet {
         self.endpoint = line.split(separator: " ").last.map(String.init) ?? ""
     }
 
+    /// OpenVINO divides whole numbers by the zeros of a warm-up, which ends its process.
+    private var configuration: String {
+        "engine = \"\(self.engine)\"\n"
+            + (self.engine == OpenVINO.name ? "[warm-up]\nbatch-sizes = []\n" : "")
+    }
+
     /// Serves the models and runs the tests of each.
     func run(_ models: [TestModel]) async throws -> [Outcome] {
         let scratch = try ScratchDirectory()
@@ -40,7 +47,7 @@ struct TestFleet {
                 atPath: "\(directory)/1.onnx",
                 toPath: "\(directory)/1/model.onnx"
             )
-            try "engine = \"\(self.engine)\"\n"
+            try self.configuration
                 .write(toFile: "\(directory)/model.toml", atomically: true, encoding: .utf8)
         }
         let worker = try ChildProcess(

@@ -10,9 +10,11 @@ struct InferCommand: ParsableCommand {
         abstract: "Runs a model once on inputs from files or the command line.",
         discussion: """
             An input is a .npy file, whose datatype must be the model's, or JSON, in a file or right \
-            here, whose nested arrays become a tensor of the model's datatype:
+            here, whose nested arrays become a tensor of the model's datatype. @ and a file's name \
+            is one element of BYTES, the file as it is:
 
               roost infer sum --input a=a.npy --input b='[[1, 2], [3, 4]]' --output c=c.npy
+              roost infer faces --input image=@photo.jpg
             """
     )
 
@@ -21,7 +23,7 @@ struct InferCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "An input of the model; one for each.",
-            valueName: "name=file.npy|file.json|json"
+            valueName: "name=file.npy|file.json|json|@file"
         ),
         completion: .file(extensions: ["npy", "json"]),
         transform: InputArgument.parse

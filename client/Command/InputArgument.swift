@@ -3,9 +3,10 @@ import RoostEngine
 import RoostOps
 import RoostWire
 
-/// One `--input NAME=FILE`: the tensor comes from a `.npy` file, a `.json` file or JSON itself.
+/// One `--input NAME=FILE`: the tensor comes from a `.npy` file, a `.json` file or JSON itself, or is
+/// the bytes of a file, `NAME=@FILE`.
 struct InputArgument: DescribedArgument, Hashable, Sendable {
-    static let expected = "NAME=FILE.npy, NAME=FILE.json or NAME=JSON"
+    static let expected = "NAME=FILE.npy, NAME=FILE.json, NAME=JSON or NAME=@FILE"
 
     let name: String
     let source: String
@@ -23,7 +24,10 @@ struct InputArgument: DescribedArgument, Hashable, Sendable {
     func tensor(for input: TensorSignature, model: String) throws(CommandError) -> Tensor {
         let tensor: Tensor
         let origin: String
-        if self.source.hasSuffix(".npy") {
+        if self.source.hasPrefix("@") {
+            origin = String(self.source.dropFirst())
+            tensor = try self.element(for: input, model: model)
+        } else if self.source.hasSuffix(".npy") {
             origin = self.source
             tensor = try self.array()
             guard tensor.datatype == input.datatype else {
@@ -53,6 +57,29 @@ struct InputArgument: DescribedArgument, Hashable, Sendable {
             )
         }
         return tensor
+    }
+
+    /// One element, the file's bytes as they are.
+    private func element(
+        for input: TensorSignature,
+        model: String
+    ) throws(CommandError) -> Tensor {
+        guard input.datatype == .bytes else {
+            throw CommandError(
+                .badData,
+                "\(self.source) means a file's bytes as they are, but input '\(self.name)' of model "
+                    + "'\(model)' takes \(input.datatype)"
+            )
+        }
+        let file = try FileBytes.read(
+            String(self.source.dropFirst()),
+            byteCountMax: WireLimits.payloadBytesMax,
+            what: "an input"
+        )
+        return Tensor(
+            [file.withUnsafeBytes { Array($0) }],
+            shape: Shape(input.dimensions.map { _ in 1 })
+        )
     }
 
     private func array() throws(CommandError) -> Tensor {
@@ -90,7 +117,7 @@ struct InputArgument: DescribedArgument, Hashable, Sendable {
                 : CommandError(
                     .usage,
                     "--input \(self.name)=\(self.source.prefix(64)) is neither a .npy file, a .json "
-                        + "file, nor JSON: \(error)"
+                        + "file, nor JSON, nor @ and a file's name: \(error)"
                 )
         }
     }
