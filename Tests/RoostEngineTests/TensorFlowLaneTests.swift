@@ -161,6 +161,25 @@ struct TensorFlowLaneTests {
         #expect(sizes == [1, 1_000, 70_000, 3])
     }
 
+    @Test("what a model keeps of its inputs stays, whatever is written where they were")
+    func overwritten() throws {
+        let session = try Fixtures.tensorFlowSession("keeper")
+        let lane = try session.makeLane()
+        let storage = TensorStorage(byteCount: 4)
+        let input = Tensor(datatype: .fp32, shape: [1], storage: storage, byteCount: 4)
+        var before: [[Float]?] = []
+        for value in [1, 2, 3] as [Float] {
+            // As the memory that a worker shares with a model's process is written again.
+            storage.base.storeBytes(of: value, as: Float.self)
+            before.append(try lane.run([input])[0].elements())
+        }
+        #expect(before == [[0], [1], [2]])
+        #expect((session as? TensorFlowSession)?.copiesInputs == true)
+        // It has a variable, which only its restoring assigns.
+        let other = try Fixtures.tensorFlowSession("arithmetic")
+        #expect((other as? TensorFlowSession)?.copiesInputs == false)
+    }
+
     @Test("the memory of an input is let go when the run is over")
     func released() throws {
         let lane = try Fixtures.tensorFlowSession("arithmetic").makeLane()

@@ -21,6 +21,8 @@ final class TensorFlowSession: Session, @unchecked Sendable {
     let fetches: [TF_Output]
     /// The `RunOptions` of every run.
     let runConfiguration: [UInt8]
+    /// Whether inputs are copied, since the model may keep them.
+    let copiesInputs: Bool
     private let graph: TensorFlowGraph
     private let fetchSets = Mutex<Set<[Int]>>([])
 
@@ -59,6 +61,7 @@ final class TensorFlowSession: Session, @unchecked Sendable {
         self.fetches = model.fetches
         self.metadata = model.metadata
         self.runConfiguration = settings.runConfiguration
+        self.copiesInputs = KeptInputs(source).isKept
     }
 
     deinit {

@@ -2,11 +2,17 @@ internal import CTensorFlow
 internal import RoostWire
 
 extension TensorFlowSession {
-    /// A tensor over an input's elements. They live until TensorFlow lets go of them, which may be
-    /// after the run: a model may keep what it was fed. Where they do not lie as its kernels need
-    /// them, TensorFlow copies them.
+    /// A tensor over an input's elements, or over a copy if the model may keep what it is fed. Their
+    /// memory lives until TensorFlow lets go of it. Where they do not lie as its kernels need them,
+    /// TensorFlow copies them.
     func tensor(over tensor: Tensor) throws(EngineError) -> OpaquePointer {
-        try self.tensor(
+        if self.copiesInputs {
+            let copy = tensor.withUnsafeBytes { bytes in
+                TensorStorage(byteCount: bytes.count) { $0.copyMemory(from: bytes) }
+            }
+            return try self.tensor(tensor, at: copy.base, tensor.byteCount, owner: copy)
+        }
+        return try self.tensor(
             tensor,
             at: tensor.storage.base + tensor.byteOffset,
             tensor.byteCount,
