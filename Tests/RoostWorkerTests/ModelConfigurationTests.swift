@@ -215,7 +215,7 @@ struct ModelConfigurationTests {
             (
                 "versions = [1]\n[labels]\ncanary = 2",
                 "3: label 'canary' names version 2, which versions leaves out"
-            ), ("engine = \"tensorflow\"", "1: there is no engine 'tensorflow'; there is onnx"),
+            ), ("engine = \"pytorch\"", "1: there is no engine 'pytorch'; there is onnx"),
             ("engine = \"\"", "1: engine is '', but must be a name"),
             ("[engine-options]\na = []", "2: engine-options.a is an array, but must be a text"),
             ("[engine-options]\na = [1]", "2: engine-options.a is an array, but must be a text"),
