@@ -9,6 +9,8 @@ struct TestFleet {
     /// How many models a worker is given at once; it serves at most 256.
     static let modelsMax = 200
 
+    private static let untried = "[warm-up]\nbatch-sizes = []\n[batching]\nmax-size = 1\n"
+
     private let broker: ChildProcess
     private let endpoint: String
     private let engine: String
@@ -23,10 +25,10 @@ struct TestFleet {
         self.endpoint = line.split(separator: " ").last.map(String.init) ?? ""
     }
 
-    /// OpenVINO divides whole numbers by the zeros of a warm-up, which ends its process.
+    /// OpenVINO divides whole numbers by the zeros that models are tried on, which ends its process.
     private var configuration: String {
         "engine = \"\(self.engine)\"\n"
-            + (self.engine == OpenVINO.name ? "[warm-up]\nbatch-sizes = []\n" : "")
+            + (self.engine == OpenVINO.name ? Self.untried : "")
     }
 
     /// Serves the models and runs the tests of each.

@@ -153,6 +153,8 @@ struct ModelConfigurationLoadTests {
         #expect(sizes.starts(with: [[1, 1], [8, 1]]))
         let shapes = "[warm-up]\nbatch-sizes = [1, 8]\nshapes = { x = [1, 128] }"
         #expect(try Self.load(shapes).seen.starts(with: [[1, 128], [8, 128]]))
+        let none = "[warm-up]\nbatch-sizes = []\n[batching]\nmax-size = 1"
+        #expect(try Self.load(none).seen.isEmpty)
     }
 
     @Test("a model is warmed up on the arrays of its directory")

@@ -1,4 +1,3 @@
-import Glibc
 import RoostEngine
 import RoostOps
 import RoostWire
@@ -88,7 +87,7 @@ struct ModelCheck {
         _ configuration: ModelConfiguration,
         into loaded: inout [LoadedModel]
     ) -> ModelReport.Version {
-        var version = ModelReport.Version(version: source.version, byteCount: Self.size(source))
+        var version = ModelReport.Version(version: source.version, byteCount: source.byteCount)
         let clock = SuspendingClock()
         let start = clock.now
         do throws(ModelProblems) {
@@ -104,10 +103,5 @@ struct ModelCheck {
             version.problems = error.problems
         }
         return version
-    }
-
-    private static func size(_ source: ModelSource) -> Int {
-        var status = stat()
-        return stat(source.file, &status) == 0 ? Int(status.st_size) : 0
     }
 }

@@ -62,14 +62,15 @@ struct ConfigurationTable {
         return nil
     }
 
-    /// Whole numbers within bounds; at least one.
+    /// So many whole numbers within bounds.
     mutating func integers(
         _ key: String,
         _ bounds: ClosedRange<Int>,
+        countMin: Int = 1,
         countMax: Int
     ) -> (values: [Int], entry: TOMLEntry)? {
         guard let entry = self.take(key) else { return nil }
-        if case .array(let elements) = entry.value, (1...countMax).contains(elements.count) {
+        if case .array(let elements) = entry.value, (countMin...countMax).contains(elements.count) {
             let values = elements.compactMap { element -> Int? in
                 guard case .integer(let value) = element, let value = Int(exactly: value),
                     bounds.contains(value)
@@ -80,7 +81,7 @@ struct ConfigurationTable {
         }
         self.wrong(
             entry,
-            "1 to \(countMax) whole numbers from \(bounds.lowerBound) to \(bounds.upperBound), "
+            "\(countMin) to \(countMax) whole numbers from \(bounds.lowerBound) to \(bounds.upperBound), "
                 + "such as [\(bounds.lowerBound)]"
         )
         return nil

@@ -221,6 +221,7 @@ extension ModelConfiguration {
         if let (sizes, _) = table.integers(
             "batch-sizes",
             ExecutionPolicy.batchMaxBounds,
+            countMin: 0,
             countMax: WarmUp.batchSizesMax
         ) {
             self.warmUp.batchSizes = sizes

@@ -3,7 +3,8 @@ package struct WarmUp: Hashable, Sendable {
     /// The most runs, each with a batch size of its own.
     package static let batchSizesMax = 32
 
-    /// How many rows each of the runs has. Engines prepare for a size when they first see it.
+    /// How many rows each of the runs has; none: there are no runs. Engines prepare for a size when
+    /// they first see it.
     package var batchSizes = [1]
     /// A directory with an array for each input, `NAME.npy`, within the model's own; `nil`: zeros.
     package var inputs: String?

@@ -98,3 +98,10 @@ package struct VersionStamp: Sendable {
         return String(cString: resolved)
     }
 }
+
+extension ModelSource {
+    /// What the version's files hold together, in bytes. Blocks on the file system.
+    package var byteCount: Int {
+        VersionStamp(of: self.directory, root: nil, bytesMax: .max).byteCount
+    }
+}
