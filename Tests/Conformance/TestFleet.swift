@@ -25,7 +25,7 @@ struct TestFleet {
         self.endpoint = line.split(separator: " ").last.map(String.init) ?? ""
     }
 
-    /// OpenVINO divides whole numbers by the zeros that models are tried on, which ends its process.
+    /// A model is tried on zeros when it is loaded; OpenVINO does not survive a `Range` with such a step.
     private var configuration: String {
         "engine = \"\(self.engine)\"\n"
             + (self.engine == OpenVINO.name ? Self.untried : "")
