@@ -44,6 +44,14 @@ extension Lane {
         try self.run(inputs, outputs: outputs, cancellation: nil)
     }
 
+    /// Traps unless there is an input for each of the model's: who calls a lane has arranged them.
+    package func require(_ count: Int, _ inputs: [Tensor]) {
+        precondition(
+            inputs.count == count,
+            "\(inputs.count) inputs given to a model of \(count)"
+        )
+    }
+
     /// Most models take every row.
     package func takeRefusals() -> [RowRefusal] { [] }
 }

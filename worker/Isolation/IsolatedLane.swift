@@ -29,10 +29,7 @@ final class IsolatedLane: Lane {
         outputs: [Int],
         cancellation: RunCancellation?
     ) throws(EngineError) -> [Tensor] {
-        precondition(
-            inputs.count == self.signature.inputs.count,
-            "\(inputs.count) inputs given to a model of \(self.signature.inputs.count)"
-        )
+        self.require(self.signature.inputs.count, inputs)
         let process = try self.process()
         if self.connection.process !== process {
             self.connection = try LaneConnection(process, runLimit: self.runLimit)

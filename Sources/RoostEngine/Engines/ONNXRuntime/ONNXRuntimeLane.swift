@@ -48,10 +48,7 @@ final class ONNXRuntimeLane: Lane {
         outputs: [Int],
         cancellation: RunCancellation?
     ) throws(EngineError) -> [Tensor] {
-        precondition(
-            inputs.count == self.inputValues.count,
-            "\(inputs.count) inputs given to a model of \(self.inputValues.count)"
-        )
+        self.require(self.inputValues.count, inputs)
         defer {
             self.release(self.inputValues)
             self.release(self.outputValues)

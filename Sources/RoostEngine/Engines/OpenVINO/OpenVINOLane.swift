@@ -20,11 +20,7 @@ final class OpenVINOLane: Lane {
         outputs: [Int],
         cancellation: RunCancellation?
     ) throws(EngineError) -> [Tensor] {
-        let expected = self.session.signature.inputs.count
-        precondition(
-            inputs.count == expected,
-            "\(inputs.count) inputs given to a model of \(expected)"
-        )
+        self.require(self.session.signature.inputs.count, inputs)
         let lease = try self.requests.take()
         let outputs = outputs.isEmpty ? self.allOutputs : outputs
         // The request's inputs are over the tensors' memory, which ends with the tensors.

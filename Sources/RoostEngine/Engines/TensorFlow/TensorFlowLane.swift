@@ -33,10 +33,7 @@ final class TensorFlowLane: Lane {
         outputs: [Int],
         cancellation: RunCancellation?
     ) throws(EngineError) -> [Tensor] {
-        precondition(
-            inputs.count == self.inputValues.count,
-            "\(inputs.count) inputs given to a model of \(self.inputValues.count)"
-        )
+        self.require(self.inputValues.count, inputs)
         if let cancellation, cancellation.isCancelled {
             throw .tensorFlow(
                 .cancelled,
