@@ -231,6 +231,8 @@ struct FleetHealthTests {
         try await InProcessFleet.with { fleet in
             try await fleet.addWorker("other", model: "other")
             let first = try await fleet.addWorker("a")
+            // A list that has only the other is an answer, too: nobody serves the model.
+            try await fleet.waitForWorkers(2)
             let client = try fleet.client()
             try await client.ask()
             await first.drain()
