@@ -379,7 +379,6 @@ struct CacheTests {
             #expect(try await self.result(next, 2) == 1)
             #expect(counted.count == 1)
             try await self.isClean(scene)
-            await next.close()
         }
     }
 

@@ -572,7 +572,6 @@ struct OpenStreamTests {
             try await self.item(next, 1, 2)
             try await self.item(next, 2, 2)
             try await self.end(next, items: 3)
-            await next.close()
         }
     }
 

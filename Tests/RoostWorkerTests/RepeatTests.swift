@@ -122,7 +122,6 @@ struct RepeatTests {
             try await eventually("nothing is left") { await scene.worker.pool.isIdle }
             #expect(await scene.worker.underWay.isEmpty)
             #expect(await scene.worker.sharedCount == 0)
-            await next.close()
         }
     }
 
@@ -143,7 +142,6 @@ struct RepeatTests {
             await self.ask(next, 5, attempt: 2)
             #expect(try await self.result(next, 5) == 1)
             #expect(counted.count == 1)
-            await next.close()
         }
     }
 
@@ -166,7 +164,6 @@ struct RepeatTests {
             #expect(received.header.linkSequence == 2)
             #expect(try received.result().outputs["y"]?.elements() == values)
             #expect(await scene.worker.pool.statistics.finished == 1)
-            await next.close()
         }
     }
 
@@ -185,7 +182,6 @@ struct RepeatTests {
             await self.ask(next, 1, attempt: 1)
             #expect(try await self.error(next, 1).0.detail == "it broke")
             #expect(executions.load(ordering: .relaxed) == 1)
-            await next.close()
         }
     }
 
@@ -232,7 +228,6 @@ struct RepeatTests {
             // The credit came back.
             await self.ask(next, 2)
             _ = try await self.result(next, 2)
-            await next.close()
         }
     }
 
@@ -259,7 +254,6 @@ struct RepeatTests {
             counted.gate.open(2)
             if which == 1 { #expect(try await self.result(peers[0], 1) == 1) }
             #expect(try await self.result(links[1 - which], 2) == 2)
-            await next.close()
         }
     }
 
@@ -282,7 +276,6 @@ struct RepeatTests {
             counted.gate.open()
             #expect(try await self.result(peers[0], 1) == 1)
             #expect(await scene.worker.underWay.isEmpty)
-            await next.close()
         }
     }
 
@@ -303,7 +296,6 @@ struct RepeatTests {
             #expect(await scene.worker.pool.statistics.queued == 1)
             counted.gate.open(2)
             #expect(try await self.result(next, 2) == 2)
-            await next.close()
         }
     }
 
@@ -328,7 +320,6 @@ struct RepeatTests {
             #expect(try await self.result(peers[0], 1) == 1)
             for link in [peers[0], next] { await link.send(GoAway(reason: .draining)) }
             await drained
-            await next.close()
         }
     }
 

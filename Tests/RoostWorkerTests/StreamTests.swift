@@ -211,7 +211,6 @@ struct StreamTests {
             try await self.items(next, 1, 0..<3)
             try await self.end(next, 1, items: 3)
             try await self.isClean(scene, session)
-            await next.close()
         }
     }
 

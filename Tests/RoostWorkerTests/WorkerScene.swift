@@ -1,15 +1,23 @@
 import RoostEngine
 import RoostTestKit
 import RoostWire
+import Synchronization
 import ZeroMQ
 
 @testable import RoostWorker
 
 /// A worker without a broker, and peers that are connected to it.
-struct WorkerScene {
+final class WorkerScene: Sendable {
     let reactor: Reactor
     let worker: Worker
     let endpoint: Endpoint
+    private let peers = Mutex<[RawPeer]>([])
+
+    private init(reactor: Reactor, worker: Worker, endpoint: Endpoint) {
+        self.reactor = reactor
+        self.worker = worker
+        self.endpoint = endpoint
+    }
 
     /// Runs `body` with a worker named `w` in its life 7, and closes all of it afterwards.
     static func with(
@@ -45,16 +53,18 @@ struct WorkerScene {
         } catch {
             outcome = .failure(error)
         }
-        for peer in peers { await peer.close() }
+        for peer in scene.peers.withLock({ $0 }) { await peer.close() }
         await worker.stop()
         await worker.join()
         reactor.stop()
         try outcome.get()
     }
 
-    /// A peer that is connected, of a process of its own or of another peer's.
+    /// A peer that is connected, of a process of its own or of another peer's. It is closed at the
+    /// end, if it was not before.
     func peer(of instance: InstanceID = .random()) async throws -> RawPeer {
         let peer = RawPeer(on: self.reactor, instance: instance)
+        self.peers.withLock { $0.append(peer) }
         try await peer.connect(to: self.endpoint)
         return peer
     }
