@@ -10,7 +10,8 @@ internal import RoostWire
 /// take one after another; for large models on processors they do not, as every core is busy with
 /// one row already.
 package struct BatchProbe {
-    /// The batch size of models for which joining pays and nothing else is said.
+    /// The largest batches of models for which joining pays and nothing else is said. Which size is
+    /// best is found out later (``ExecutionPolicy/findsBatchSize``).
     package static let defaultMax = 64
     /// What so many rows must gain.
     private static let rows = 8
@@ -59,6 +60,7 @@ package struct BatchProbe {
                 guard pays else { return policy.alone("joining its requests gains nothing") }
                 var policy = policy
                 policy.batchMax = Self.defaultMax
+                policy.findsBatchSize = true
                 return policy
             }
         }

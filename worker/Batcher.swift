@@ -6,8 +6,12 @@ internal import RoostWire
 /// requests a second execution; so that requests which fail whole batches do not cost everybody the
 /// double for ever, nothing is joined for a while after one, for longer each time.
 struct Batcher: Sendable {
-    /// The most rows in a batch.
-    private(set) var rowsMax: Int
+    /// The most rows in a batch that anybody may ask for.
+    private var limit: Int
+    /// What is found out of better sizes; `nil` where somebody has said which ones there are.
+    private var size: BatchSize?
+    /// The batch that is formed next is of a size that is tried.
+    private var isTrial = false
     private let preferred: [Int]
     /// In nanoseconds.
     private let delay: Int64
@@ -22,16 +26,19 @@ struct Batcher: Sendable {
     private static let penaltyMax = 1_024
 
     init(_ policy: ExecutionPolicy) {
-        self.rowsMax = max(policy.batchMax, 1)
-        self.fill = self.rowsMax << 4
+        self.limit = max(policy.batchMax, 1)
+        if policy.findsBatchSize, self.limit > 1 { self.size = BatchSize(max: self.limit) }
+        self.fill = self.limit << 4
         self.preferred = policy.preferredRows
         self.delay = policy.batchMax > 1 ? policy.batchDelay.nanoseconds : 0
     }
 
+    /// The most rows in a batch.
+    var rowsMax: Int { self.size?.rows ?? self.limit }
     /// Whether requests may be joined now.
-    var joins: Bool { self.rowsMax > 1 && self.alone == 0 }
+    var joins: Bool { self.limit > 1 && self.alone == 0 }
     /// Whether they may ever.
-    var mayJoin: Bool { self.rowsMax > 1 }
+    var mayJoin: Bool { self.limit > 1 }
     /// Whether requests may be held back.
     var delays: Bool { self.delay > 0 && self.joins }
     var hasPreference: Bool { !self.preferred.isEmpty }
@@ -52,14 +59,30 @@ struct Batcher: Sendable {
     /// How many rows to expect in each of the batches that a long queue becomes.
     var rowsExpected: Int { self.joins ? max(self.fill >> 4, 1) : 1 }
 
+    /// The most rows in the next batch, when so many wait.
+    mutating func nextMax(waiting rows: Int) -> Int {
+        guard let trial = self.size?.trial(waiting: rows) else { return self.rowsMax }
+        self.isTrial = true
+        return trial
+    }
+
     /// A batch of so many rows was formed, and so many were left.
     mutating func formed(rows: Int, leaving left: Int) {
+        if self.isTrial {
+            self.isTrial = false
+            return
+        }
         guard self.joins, left >= self.rowsMax else { return }
-        self.fill += (min(rows, self.rowsMax) << 4 - self.fill) >> 3
+        self.fill += (min(rows, self.limit) << 4 - self.fill) >> 3
     }
 
     /// A request is executed alone.
     mutating func ranAlone() { if self.alone > 0 { self.alone -= 1 } }
+
+    /// An execution of so many rows has taken so many nanoseconds.
+    mutating func executed(rows: Int, nanoseconds: Int64) {
+        self.size?.record(rows: rows, nanoseconds: nanoseconds)
+    }
 
     /// A batch has been executed.
     mutating func succeeded() { self.penalty = 0 }
@@ -71,5 +94,8 @@ struct Batcher: Sendable {
     }
 
     /// The model does not give row for row what it is given.
-    mutating func stopJoining() { self.rowsMax = 1 }
+    mutating func stopJoining() {
+        self.limit = 1
+        self.size = nil
+    }
 }

@@ -5,6 +5,8 @@ package struct ExecutionPolicy: Hashable, Sendable {
     package var instances: Int?
     /// The most rows that are executed together. 1: requests are never joined.
     package var batchMax = 1
+    /// Whether fewer rows than ``batchMax`` are executed together where that is found to be quicker.
+    package var findsBatchSize = false
     /// Batch sizes that the model runs best at, ascending, in rows. A batch is cut down to the
     /// largest of them that what waits fills, and waits for ``batchDelay`` to fill the first.
     package var preferredRows: [Int] = []
@@ -38,6 +40,7 @@ package struct ExecutionPolicy: Hashable, Sendable {
     package func alone(_ objection: String?) -> ExecutionPolicy {
         var policy = self
         policy.batchMax = 1
+        policy.findsBatchSize = false
         policy.preferredRows = []
         policy.batchDelay = .zero
         policy.batchObjection = objection

@@ -132,11 +132,15 @@ struct ModelQueue<Item: Sendable>: Sendable {
     /// An execution has ended.
     mutating func ended(
         _ execution: Executions.Execution,
+        nanoseconds: Int64,
         times: ModelStatistics.Times,
         isMeasured: Bool
     ) {
         self.executing -= 1
-        if isMeasured, execution.requests > 1 { self.batcher.succeeded() }
+        if isMeasured {
+            self.batcher.executed(rows: execution.rows, nanoseconds: nanoseconds)
+            if execution.requests > 1 { self.batcher.succeeded() }
+        }
         self.statistics.executed(
             requests: execution.requests,
             rows: execution.rows,

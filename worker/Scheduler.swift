@@ -160,9 +160,10 @@ package struct Scheduler<Item: Sendable>: Sendable {
             return self.begin(first, [], place, now)
         }
         let times = self.serviceTime
+        let rowsMax = self.rowsMax(first, place)
         let joined = self.queues[place].popJoining(
             first,
-            rowsMax: self.rowsMax(first, place),
+            rowsMax: rowsMax,
             now: now
         ) { rows in times.mean(of: place, rows: rows) }
         for entry in joined { self.left(entry, place) }
@@ -193,11 +194,11 @@ package struct Scheduler<Item: Sendable>: Sendable {
 
     /// How many rows a batch may have that begins with `first`: what waits is divided among the
     /// executors that are free if that is quicker.
-    private func rowsMax(_ first: Waiting<Item>, _ place: Int) -> Int {
-        let rowsMax = self.queues[place].batcher.rowsMax
+    private mutating func rowsMax(_ first: Waiting<Item>, _ place: Int) -> Int {
+        let rows = self.queues[place].rows + first.rows
+        let rowsMax = self.queues[place].batcher.nextMax(waiting: rows)
         let free = min(self.slots - self.executions.count, self.queues[place].unused)
         guard free > 1 else { return rowsMax }
-        let rows = self.queues[place].rows + first.rows
         let part = (rows + free - 1) / free
         guard part < rowsMax else { return rowsMax }
         guard let together = self.serviceTime.measuredMean(of: place, rows: min(rows, rowsMax)),
@@ -292,6 +293,7 @@ package struct Scheduler<Item: Sendable>: Sendable {
         )
         self.queues[place].ended(
             execution,
+            nanoseconds: duration,
             times: times ?? ModelStatistics.Times(),
             isMeasured: isMeasured
         )

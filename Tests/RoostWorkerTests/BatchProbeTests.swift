@@ -38,6 +38,7 @@ struct BatchProbeTests {
             return inputs
         }
         #expect(policy.batchMax == BatchProbe.defaultMax)
+        #expect(policy.findsBatchSize)
         #expect(policy.batchObjection == nil)
         #expect(policy.weight == 7)
     }
@@ -53,6 +54,7 @@ struct BatchProbeTests {
         #expect(policy.batchObjection?.contains("gains nothing") == true)
         let configured = self.settled(configured: 16, function: function)
         #expect(configured.batchMax == 16)
+        #expect(!configured.findsBatchSize)
         #expect(configured.batchObjection == nil)
     }
 

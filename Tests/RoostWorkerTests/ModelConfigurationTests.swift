@@ -165,11 +165,15 @@ struct ModelConfigurationTests {
         #expect(try Self.parse("versions = \(text)").versions == policy)
     }
 
-    @Test("batching that is set up without a size joins up to 64 rows")
+    @Test("batching that is set up without a size joins up to 64 rows, how many is found out")
     func defaultBatchMax() throws {
         let configuration = try Self.parse("[batching]\nmax-delay = \"1ms\"")
         #expect(configuration.isBatchingChosen)
         #expect(configuration.policy.batchMax == 64)
+        #expect(configuration.policy.findsBatchSize)
+        for line in ["max-size = 8", "preferred-sizes = [4]"] {
+            #expect(try !Self.parse("[batching]\n" + line).policy.findsBatchSize)
+        }
     }
 
     @Test(

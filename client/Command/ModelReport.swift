@@ -193,13 +193,14 @@ extension ModelReport {
         addIfGiven("memory-limit", configuration.memoryLimit.map { "\(ByteCount($0))" } ?? "")
         addIfGiven("run-limit", configuration.runLimit?.unitText ?? "")
         if configuration.isBatchingChosen {
-            add("batching.max-size", "\(policy.batchMax)")
+            let most = policy.findsBatchSize ? "up to \(policy.batchMax)" : "\(policy.batchMax)"
+            add("batching.max-size", most)
         } else if self.signature == nil {
             add("batching.max-size", "unknown", "no version loads")
         } else if self.objection == nil {
             add(
                 "batching.max-size",
-                "\(ModelConfiguration.defaultBatchMax) or 1",
+                "up to \(ModelConfiguration.defaultBatchMax), or 1",
                 "tried when it is loaded"
             )
         } else {

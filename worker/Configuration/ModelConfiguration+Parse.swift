@@ -184,14 +184,16 @@ extension ModelConfiguration {
 
     private mutating func readBatching(_ table: inout ConfigurationTable) {
         self.isBatchingChosen = true
-        self.policy.batchMax =
-            table.integer("max-size", ExecutionPolicy.batchMaxBounds) ?? Self.defaultBatchMax
+        let batchMax = table.integer("max-size", ExecutionPolicy.batchMaxBounds)
+        self.policy.batchMax = batchMax ?? Self.defaultBatchMax
+        self.policy.findsBatchSize = batchMax == nil
         if let (sizes, entry) = table.integers(
             "preferred-sizes",
             ExecutionPolicy.batchMaxBounds,
             countMax: 64
         ) {
             self.policy.preferredRows = sizes
+            self.policy.findsBatchSize = false
             if zip(sizes, sizes.dropFirst()).contains(where: { $0 >= $1 }) {
                 table.problems.add(entry.line, "batching.preferred-sizes must ascend")
             }
