@@ -14,6 +14,9 @@ package struct ModelLoader: Sendable {
     package var isolation: IsolationOptions?
     /// Where models are loaded that have no place of their own; `nil`: anywhere.
     package var cpus: CPUSet?
+    /// Whether others are served meanwhile, whom loading is not to hold up: it is done at a lower
+    /// priority where the engine starts no threads that would keep it (``BackgroundThread``).
+    package var isInBackground = false
     /// What may be configured of places.
     package var topology = CPUTopology.machine()
 
@@ -57,11 +60,44 @@ package struct ModelLoader: Sendable {
         _ configuration: ModelConfiguration,
         affinity: CPUAffinity?
     ) throws(ModelProblems) -> LoadedModel {
+        let options = configuration.sessionOptions(self.options)
+        let engine: (any Engine)?
+        do throws(EngineError) {
+            engine = try self.engine(for: source, configuration)
+        } catch {
+            throw ModelProblems(problems: [error.message])
+        }
+        guard self.isInBackground, let engine, !engine.startsThreads(for: source, options: options)
+        else { return try self.load(source, configuration, options, engine, affinity) }
+        let outcome: Result<LoadedModel, ModelProblems> = BackgroundThread.run {
+            do throws(ModelProblems) {
+                return .success(try self.load(source, configuration, options, engine, affinity))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try outcome.get()
+    }
+
+    /// - Parameter engine: what executes it; `nil`: a process of its own.
+    private func load(
+        _ source: ModelSource,
+        _ configuration: ModelConfiguration,
+        _ options: SessionOptions,
+        _ engine: (any Engine)?,
+        _ affinity: CPUAffinity?
+    ) throws(ModelProblems) -> LoadedModel {
         let before = self.residentBytes
         let session: any Session
-        let engine: String
+        let name: String
         do throws(EngineError) {
-            (session, engine) = try self.session(of: source, configuration)
+            if let engine {
+                session = try engine.load(source, options: options)
+                name = "\(engine.name) \(engine.version)"
+            } else {
+                let isolated = try self.isolated(source, configuration, options)
+                (session, name) = (isolated, isolated.engine)
+            }
         } catch {
             throw ModelProblems(problems: [error.message])
         }
@@ -88,7 +124,7 @@ package struct ModelLoader: Sendable {
         return LoadedModel(
             name: source.name,
             version: source.version,
-            engine: session.precision.map { "\(engine) \($0)" } ?? engine,
+            engine: session.precision.map { "\(name) \($0)" } ?? name,
             session: prepared,
             policy: policy,
             metadata: configuration.metadata(session.metadata),
@@ -101,28 +137,12 @@ package struct ModelLoader: Sendable {
         )
     }
 
-    /// The model ready to be run, here or by a process of its own, and its engine with the version.
-    private func session(
-        of source: ModelSource,
+    /// What executes the model; `nil` if a process of its own does.
+    private func engine(
+        for source: ModelSource,
         _ configuration: ModelConfiguration
-    ) throws(EngineError) -> (any Session, engine: String) {
-        let options = configuration.sessionOptions(self.options)
-        if let isolation, configuration.isIsolated ?? isolation.isDefault {
-            let request = LoadRequest(
-                source: source,
-                engine: configuration.engine,
-                options: options,
-                onnxRuntimePath: isolation.onnxRuntimePath,
-                sharedThreads: isolation.sharedThreads,
-                memoryLimit: configuration.memoryLimit
-            )
-            let session = try IsolatedSession(
-                request,
-                isolation,
-                runLimit: configuration.runLimit
-            )
-            return (session, session.engine)
-        }
+    ) throws(EngineError) -> (any Engine)? {
+        if let isolation, configuration.isIsolated ?? isolation.isDefault { return nil }
         for key in ModelConfiguration.isolationKeys {
             guard let place = configuration.place(of: key) else { continue }
             throw EngineError(
@@ -132,9 +152,25 @@ package struct ModelLoader: Sendable {
                 engine: "isolation"
             )
         }
-        let engine = try self.choose(source, configuration.engine)
-        let session = try engine.load(source, options: options)
-        return (session, "\(engine.name) \(engine.version)")
+        return try self.choose(source, configuration.engine)
+    }
+
+    /// The model ready to be run by a process of its own.
+    private func isolated(
+        _ source: ModelSource,
+        _ configuration: ModelConfiguration,
+        _ options: SessionOptions
+    ) throws(EngineError) -> IsolatedSession {
+        guard let isolation else { preconditionFailure("no model has a process of its own") }
+        let request = LoadRequest(
+            source: source,
+            engine: configuration.engine,
+            options: options,
+            onnxRuntimePath: isolation.onnxRuntimePath,
+            sharedThreads: isolation.sharedThreads,
+            memoryLimit: configuration.memoryLimit
+        )
+        return try IsolatedSession(request, isolation, runLimit: configuration.runLimit)
     }
 
     /// What a model that was just loaded holds: that by which this process has grown, and all of its

@@ -10,6 +10,10 @@ package protocol Engine: Sendable {
     /// What it can run models on, in words: `CPU (Intel(R) Xeon(R) ...)`.
     var devices: [String] { get }
 
+    /// Whether it may start threads for the model that outlive the load: they are then as the thread
+    /// that loads it is, in all that a thread inherits.
+    func startsThreads(for source: ModelSource, options: SessionOptions) -> Bool
+
     /// Loads a model into a session.
     ///
     /// Blocks, for seconds with a large model: call it on a thread of your own, never on the
@@ -22,4 +26,6 @@ package protocol Engine: Sendable {
 
 extension Engine {
     package var devices: [String] { ["CPU"] }
+
+    package func startsThreads(for source: ModelSource, options: SessionOptions) -> Bool { true }
 }

@@ -2,11 +2,8 @@ internal import Glibc
 internal import Synchronization
 
 /// A thread on which models are loaded, warmed and let go, one after the other: none of that may
-/// hold up the reactor or an executor.
-///
-/// It runs in long turns (``TimeSlice``), so that those need not wait for the end of one where they
-/// share its CPU. A lower priority would go over to the threads that an engine starts while it loads,
-/// and they could not get rid of it without the right to raise theirs.
+/// hold up the reactor or an executor. What may be done behind those is done on a
+/// ``BackgroundThread`` meanwhile.
 final class LoadingThread: Sendable {
     private struct State {
         var work: [@Sendable () -> Void] = []
@@ -47,8 +44,6 @@ final class LoadingThread: Sendable {
     }
 
     private func run() {
-        // Where it is refused, loading is as any other work.
-        TimeSlice.lengthen()
         while true {
             self.wakeups.wait()
             let (body, isStopping) = self.state.withLock { state in

@@ -126,8 +126,9 @@ extension Worker {
 
     private func load(_ source: ModelSource, _ configuration: ModelConfiguration, ticket: UInt64) {
         guard let threads = self.modelThreads else { return }
-        let loader = threads.supply.loader
-        threads.loading.perform { [reactor, weak self] in
+        var loader = threads.supply.loader
+        loader.isInBackground = true
+        threads.loading.perform { [reactor, loader, weak self] in
             let clock = SuspendingClock()
             let start = clock.now
             let outcome: Result<LoadedModel, ModelProblems>

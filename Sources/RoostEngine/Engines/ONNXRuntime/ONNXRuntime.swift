@@ -40,6 +40,16 @@ package struct ONNXRuntime: Engine {
         ["CPU"] + ExecutionProviders.devices(beside: self.library.path)
     }
 
+    /// Not on the CPU with one thread for a run: the thread that runs the model does everything.
+    package func startsThreads(for source: ModelSource, options: SessionOptions) -> Bool {
+        guard options.intraOpThreads == 1,
+            let own = try? ONNXRuntimeOptions(options, for: source)
+        else { return true }
+        // What comes with libraries or settings of others nobody knows.
+        return own.device != .cpu || own.isParallel || own.interOpThreads > 1
+            || own.profiling != nil || !own.customOperators.isEmpty || !own.entries.isEmpty
+    }
+
     package func load(
         _ source: ModelSource,
         options: SessionOptions
