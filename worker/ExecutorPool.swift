@@ -76,7 +76,12 @@ final class ExecutorPool: Executors {
     func start(threads count: Int) throws(RoostError) {
         precondition(count <= self.semaphores.count, "\(count) threads were not configured")
         for index in 0..<count {
-            guard let thread = Thread.start(stack: Thread.executorStackBytes, { self.run(index) })
+            guard
+                let thread = Thread.start(
+                    "roost-exec-\(index)",
+                    stack: Thread.executorStackBytes,
+                    { self.run(index) }
+                )
             else {
                 throw RoostError(.io, "cannot start an executor thread; lower --executors")
             }

@@ -1,3 +1,4 @@
+internal import CIsolation
 package import Glibc
 
 /// Starts threads of our own.
@@ -7,14 +8,23 @@ package enum Thread {
     package static let executorStackBytes = 8 << 20
 
     private final class Body {
+        let name: String
         let run: @Sendable () -> Void
-        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+        init(_ name: String, _ run: @escaping @Sendable () -> Void) {
+            self.name = name
+            self.run = run
+        }
     }
 
     /// Runs `body` on a new thread, to be joined with `pthread_join`; `nil` if the system refuses.
     ///
     /// Signals are blocked on it: they are for the main thread.
+    ///
+    /// - Parameters:
+    ///   - name: what `top -H` and `perf` call it, in at most 15 bytes.
+    ///   - stack: in bytes.
     package static func start(
+        _ name: String,
         stack: Int,
         _ body: @escaping @Sendable () -> Void
     ) -> pthread_t? {
@@ -29,13 +39,15 @@ package enum Thread {
         pthread_sigmask(SIG_BLOCK, &blocked, &before)
         defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
         var thread = pthread_t()
-        let argument = Unmanaged.passRetained(Body(body))
+        let argument = Unmanaged.passRetained(Body(name, body))
         let status = pthread_create(
             &thread,
             &attributes,
             { argument in
                 guard let argument else { return nil }
-                Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run()
+                let body = Unmanaged<Body>.fromOpaque(argument).takeRetainedValue()
+                _ = roost_thread_name(body.name)
+                body.run()
                 return nil
             },
             argument.toOpaque()

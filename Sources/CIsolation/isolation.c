@@ -141,3 +141,5 @@ int roost_is_socket_of_pair(int descriptor) {
 }
 
 void roost_socket_shut_down(int socket) { (void)shutdown(socket, SHUT_RDWR); }
+
+int roost_thread_name(const char *name) { return prctl(PR_SET_NAME, name); }

@@ -373,12 +373,15 @@ class Bench:
         slowest = median("refused_p99_us") / 1e3 if refused else float("inf")
         self.row("  their refusals, p99", slowest, None, None, 5, 2, True, "ms")
         table = [(f"digits, {OVERLOAD_ROWS} rows a request; {title}", "", "p50", "p99")]
-        for key in ("offered", "answered", "refused", "turned_away", "late", "failed"):
+        for key in ("offered", "answered", "refused", "dropped", "turned_away", "late", "failed"):
             spread = [
                 f"{median(f'{key}_{share}_us') / 1e3:.2f} ms" if f"{key}_p50_us" in outcomes[0] else ""
                 for share in ("p50", "p99")
             ]
-            name = key.replace("turned_away", "turned away by the client")
+            name = {
+                "turned_away": "turned away by the client",
+                "dropped": "dropped when their turn came",
+            }.get(key, key)
             table.append((name, f"{median(key) / self.seconds:,.0f} /s", *spread))
         lag = f"{median('lag_p99_us') / 1e3:.2f} ms"
         table.append(("sent later than due", "", "", lag))

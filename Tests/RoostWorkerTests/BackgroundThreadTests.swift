@@ -117,7 +117,7 @@ struct BackgroundThreadTests {
         let others = Mutex<Int?>(nil)
         let image = Tensor([Float](repeating: 0, count: 64), shape: [1, 1, 8, 8])
         let thread = try #require(
-            Thread.start(stack: Thread.executorStackBytes) {
+            Thread.start("test", stack: Thread.executorStackBytes) {
                 setpriority(__priority_which_t(bitPattern: PRIO_PROCESS.rawValue), 0, niceness)
                 guard let session = try? engine.load(source, options: options),
                     let lane = try? session.makeLane(), (try? lane.run([image])) != nil

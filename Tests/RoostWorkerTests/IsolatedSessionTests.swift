@@ -170,7 +170,7 @@ struct IsolatedSessionTests {
         session.supervisor.warm { _ in warmed.withLock { $0 += 1 } }
         let processID = try session.supervisor.process().processID
         let lost = Mutex<(any Error)?>(nil)
-        let thread = Thread.start(stack: 1 << 20) {
+        let thread = Thread.start("test", stack: 1 << 20) {
             do {
                 let lane = try session.makeLane()
                 _ = try lane.run([Tensor([1_000_000_000] as [Int64], shape: [])])
@@ -308,7 +308,7 @@ struct IsolatedSessionTests {
         let cancellation = RunCancellation()
         let outcome = Mutex<EngineError.Code?>(nil)
         let hasBegun = Mutex(false)
-        let thread = Thread.start(stack: 1 << 20) {
+        let thread = Thread.start("test", stack: 1 << 20) {
             do throws(EngineError) {
                 let lane = try session.makeLane()
                 hasBegun.withLock { $0 = true }
@@ -333,7 +333,7 @@ struct IsolatedSessionTests {
         let session = try Self.session("scalar")
         let wrong = Mutex(0)
         let threads = (0..<4).map { number in
-            Thread.start(stack: 1 << 20) {
+            Thread.start("test", stack: 1 << 20) {
                 let isWell =
                     (try? {
                         let lane = try session.makeLane()

@@ -69,7 +69,7 @@ struct ModelTune {
         let results = Results()
         let clock = SuspendingClock()
         let threads = (0..<instances).map { _ in
-            Thread.start(stack: Thread.executorStackBytes) {
+            Thread.start("roost-tune", stack: Thread.executorStackBytes) {
                 do throws(EngineError) {
                     let lane = try session.makeLane()
                     // The first of a size is slower.

@@ -5,7 +5,7 @@ enum OwnThread {
     /// Waits for `body` without holding a thread of the pool; `nil` if the system gives no thread.
     static func run<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value? {
         await withCheckedContinuation { continuation in
-            let thread = Thread.start(stack: Thread.executorStackBytes) {
+            let thread = Thread.start("roost-start", stack: Thread.executorStackBytes) {
                 continuation.resume(returning: body())
             }
             if let thread { pthread_detach(thread) } else { continuation.resume(returning: nil) }

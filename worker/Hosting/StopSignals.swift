@@ -33,7 +33,7 @@ final class StopSignals: Sendable {
         (self.requests, self.request) = AsyncStream.makeStream()
         // The handler finds it made.
         _ = Self.pending
-        let thread = Thread.start(stack: 256 << 10) { self.watch() }
+        let thread = Thread.start("roost-signals", stack: 256 << 10) { self.watch() }
         guard let thread else { return }
         pthread_detach(thread)
         self.state.withLock { state in

@@ -98,7 +98,7 @@ private final class IsolatedProcess: Sendable {
         }
         // On a thread with as much stack as those that run it.
         let loading = Loading()
-        let thread = Thread.start(stack: Thread.executorStackBytes) {
+        let thread = Thread.start("roost-load", stack: Thread.executorStackBytes) {
             let outcome = Self.load(request)
             loading.outcome.withLock { $0 = outcome }
         }
@@ -198,7 +198,7 @@ private final class IsolatedProcess: Sendable {
     private func open(_ id: UInt32, _ socket: MessageSocket, _ session: any Session) {
         let runs = LaneRuns()
         self.runs.withLock { $0[id] = runs }
-        let thread = Thread.start(stack: Thread.executorStackBytes) {
+        let thread = Thread.start("roost-lane", stack: Thread.executorStackBytes) {
             ServedLane(socket, runs).run(session)
             self.runs.withLock { $0[id] = nil }
         }

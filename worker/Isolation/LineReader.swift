@@ -15,7 +15,7 @@ enum LineReader {
 
     /// Reads until the writer has gone, on a thread of its own, and takes the descriptor over.
     static func start(_ output: Int32, _ report: @escaping @Sendable (String) -> Void) {
-        let thread = Thread.start(stack: Self.stackBytes) {
+        let thread = Thread.start("roost-model-log", stack: Self.stackBytes) {
             Self.read(output, report)
             close(output)
         }

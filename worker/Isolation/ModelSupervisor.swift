@@ -49,7 +49,9 @@ package final class ModelSupervisor: Sendable {
 
     /// Starts the first process and waits until its model is loaded, which is not tried again.
     func start() throws(EngineError) -> IsolatedModel {
-        let thread = self.wake < 0 ? nil : Thread.start(stack: Self.stackBytes) { self.run() }
+        let thread =
+            self.wake < 0
+            ? nil : Thread.start("roost-models", stack: Self.stackBytes) { self.run() }
         guard let thread else {
             throw EngineError(
                 .sessionDown,
@@ -200,7 +202,7 @@ package final class ModelSupervisor: Sendable {
     private func warm(_ process: ModelProcess, _ model: IsolatedModel) -> String? {
         guard let warmUp = self.state.withLock({ $0.warmUp }) else { return nil }
         self.state.withLock { $0.warmed = nil }
-        let thread = Thread.start(stack: Thread.executorStackBytes) {
+        let thread = Thread.start("roost-load", stack: Thread.executorStackBytes) {
             let result: Result<Void, ModelProblems>
             do throws(ModelProblems) {
                 result = .success(try warmUp(ProcessSession(process, model)))

@@ -18,7 +18,7 @@ final class LoadingThread: Sendable {
 
     /// Starts the thread; false if the system refuses.
     func start() -> Bool {
-        guard let thread = Thread.start(stack: Self.stackBytes, { self.run() }) else {
+        guard let thread = Thread.start("roost-load", stack: Self.stackBytes, { self.run() }) else {
             return false
         }
         self.state.withLock { $0.thread = thread }

@@ -56,7 +56,9 @@ final class RepositoryWatch: Sendable {
     ///   - known: what that scan gave.
     func start(_ settling: Settling, known: RepositoryView) -> Bool {
         guard self.wakeEnds != nil else { return false }
-        let thread = Thread.start(stack: Self.stackBytes) { self.run(settling, known) }
+        let thread = Thread.start("roost-watch", stack: Self.stackBytes) {
+            self.run(settling, known)
+        }
         self.state.withLock { $0.thread = thread }
         return thread != nil
     }

@@ -20,7 +20,7 @@ enum BackgroundThread {
     /// gives no other.
     static func run<Value: Sendable>(_ body: @escaping @Sendable () -> Value) -> Value {
         let outcome = Outcome<Value>()
-        let thread = Thread.start(stack: Thread.executorStackBytes) {
+        let thread = Thread.start("roost-backgrnd", stack: Thread.executorStackBytes) {
             Self.lower()
             outcome.value.withLock { $0 = body() }
         }

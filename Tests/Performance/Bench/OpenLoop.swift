@@ -11,8 +11,10 @@ final class OpenLoop: Sendable {
     struct Outcome: Sendable {
         var offered = 0
         var answered = Samples()
-        /// Those that the worker said it would not execute: at the door, or when their turn came.
+        /// Those that the worker refused when they came.
         var refused = Samples()
+        /// Those that it had taken, and did not execute when their turn came: too little time was left.
+        var dropped = Samples()
         /// Those that the client did not send, because the worker refuses most of them.
         var turnedAway = 0
         /// Those whose deadline passed while the worker had them, or the client for want of one.
@@ -26,6 +28,7 @@ final class OpenLoop: Sendable {
             self.offered += other.offered
             self.answered.append(other.answered)
             self.refused.append(other.refused)
+            self.dropped.append(other.dropped)
             self.turnedAway += other.turnedAway
             self.late.append(other.late)
             self.failed += other.failed
@@ -152,7 +155,10 @@ final class OpenLoop: Sendable {
             outcome.answered.append(MonotonicClock.now - due)
         } catch {
             let taken = MonotonicClock.now - due
-            if error.notExecuted, error.worker != nil {
+            // Codes and flags of both are the same.
+            if error.notExecuted, error.worker != nil, error.message.contains("turn came") {
+                outcome.dropped.append(taken)
+            } else if error.notExecuted, error.worker != nil {
                 outcome.refused.append(taken)
             } else if error.notExecuted, error.code == .overloaded {
                 outcome.turnedAway = 1
@@ -176,12 +182,15 @@ extension OpenLoop.Outcome {
     var json: String {
         let answered = self.answered.quantiles(0.5, 0.99)
         let refused = self.refused.quantiles(0.5, 0.99)
+        let dropped = self.dropped.quantiles(0.5, 0.99)
         return "{\"offered\": \(self.offered), \"answered\": \(self.answered.count), "
-            + "\"refused\": \(self.refused.count), \"turned_away\": \(self.turnedAway), "
+            + "\"refused\": \(self.refused.count), \"dropped\": \(self.dropped.count), "
+            + "\"turned_away\": \(self.turnedAway), "
             + "\"late\": \(self.late.count), "
             + "\"failed\": \(self.failed), "
             + "\"answered_p50_us\": \(answered[0]), \"answered_p99_us\": \(answered[1]), "
             + "\"refused_p50_us\": \(refused[0]), \"refused_p99_us\": \(refused[1]), "
+            + "\"dropped_p50_us\": \(dropped[0]), \"dropped_p99_us\": \(dropped[1]), "
             + "\"lag_p99_us\": \(self.lag.quantiles(0.99)[0])}"
     }
 }
