@@ -32,17 +32,23 @@ package struct BatchProbe {
     private let session: any Session
     private let lane: any Lane
     private let openSize: Int
+    /// The session does everything on the thread that runs it: what that has of a CPU meanwhile is what
+    /// a run takes, whoever shares it.
+    private let isOnThread: Bool
 
     /// The policy with what its model can do: unchanged, or with joining where it pays, or without.
     ///
     /// Rows that depend on each other are never joined, whatever the policy says. If the model
     /// refuses what it is tried with, the policy is believed.
     ///
-    /// - Parameter isConfigured: the policy's ``ExecutionPolicy/batchMax`` is somebody's wish; if
-    ///   not, it is 1 or ``defaultMax``.
+    /// - Parameters:
+    ///   - isConfigured: the policy's ``ExecutionPolicy/batchMax`` is somebody's wish; if not, it is 1
+    ///     or ``defaultMax``.
+    ///   - isOnThread: a run is done by the calling thread alone.
     package static func settled(
         _ policy: ExecutionPolicy,
         isConfigured: Bool,
+        isOnThread: Bool = false,
         for session: any Session
     ) -> ExecutionPolicy {
         if isConfigured, policy.batchMax == 1 { return policy }
@@ -51,7 +57,12 @@ package struct BatchProbe {
         }
         guard let lane = try? session.makeLane() else { return policy }
         for openSize in [Self.openSize, 1] {
-            let probe = BatchProbe(session: session, lane: lane, openSize: openSize)
+            let probe = BatchProbe(
+                session: session,
+                lane: lane,
+                openSize: openSize,
+                isOnThread: isOnThread
+            )
             guard let finding = probe.find() else { continue }
             switch finding {
             case .dependent(let objection): return policy.alone(objection)
@@ -118,17 +129,22 @@ package struct BatchProbe {
     }
 
     private func run(rows: Range<Int>) -> (outputs: [Tensor], nanoseconds: Int64)? {
-        let clock = SuspendingClock()
         let signature = self.session.signature
         var inputs: [Tensor] = []
         for (index, input) in signature.inputs.enumerated() {
             guard let tensor = self.input(input, index, rows) else { return nil }
             inputs.append(tensor)
         }
-        let start = clock.now
+        let start = self.now
         guard let outputs = try? self.lane.run(inputs) else { return nil }
-        let duration = clock.now - start
-        return (outputs, max(duration.nanoseconds, 1))
+        return (outputs, max(self.now - start, 1))
+    }
+
+    /// In nanoseconds.
+    private var now: Int64 {
+        var time = timespec()
+        clock_gettime(self.isOnThread ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 
     // MARK: Inputs

@@ -6,12 +6,12 @@ internal import RoostWire
 /// requests a second execution; so that requests which fail whole batches do not cost everybody the
 /// double for ever, nothing is joined for a while after one, for longer each time.
 struct Batcher: Sendable {
-    /// The most rows in a batch that anybody may ask for.
+    /// The most rows that a batch may ever have.
     private var limit: Int
     /// What is found out of better sizes; `nil` where somebody has said which ones there are.
     private var size: BatchSize?
-    /// The batch that is formed next is of a size that is tried.
-    private var isTrial = false
+    /// The size that is tried in the batch that is formed next; 0: none is.
+    private var trial = 0
     private let preferred: [Int]
     /// In nanoseconds.
     private let delay: Int64
@@ -27,7 +27,10 @@ struct Batcher: Sendable {
 
     init(_ policy: ExecutionPolicy) {
         self.limit = max(policy.batchMax, 1)
-        if policy.findsBatchSize, self.limit > 1 { self.size = BatchSize(max: self.limit) }
+        // Padded rows cost what the longest in their batch does: no size has a cost of its own.
+        if policy.findsBatchSize, self.limit > 1, policy.padding.isEmpty {
+            self.size = BatchSize(max: self.limit)
+        }
         self.fill = self.limit << 4
         self.preferred = policy.preferredRows
         self.delay = policy.batchMax > 1 ? policy.batchDelay.nanoseconds : 0
@@ -59,29 +62,27 @@ struct Batcher: Sendable {
     /// How many rows to expect in each of the batches that a long queue becomes.
     var rowsExpected: Int { self.joins ? max(self.fill >> 4, 1) : 1 }
 
-    /// The most rows in the next batch, when so many wait.
-    mutating func nextMax(waiting rows: Int) -> Int {
-        guard let trial = self.size?.trial(waiting: rows) else { return self.rowsMax }
-        self.isTrial = true
-        return trial
+    /// The most rows in the next batch, when so many wait, of which its first request has `first`.
+    mutating func nextMax(waiting rows: Int, first: Int) -> Int {
+        self.trial = self.size?.trial(waiting: rows, first: first) ?? 0
+        return self.trial > 0 ? self.trial : self.rowsMax
     }
 
     /// A batch of so many rows was formed, and so many were left.
     mutating func formed(rows: Int, leaving left: Int) {
-        if self.isTrial {
-            self.isTrial = false
-            return
-        }
-        guard self.joins, left >= self.rowsMax else { return }
+        // One that was filled says nothing of what could have been; one that was not does.
+        let isCut = self.trial > 0 && rows >= self.trial
+        self.trial = 0
+        guard self.joins, left >= self.rowsMax, !isCut else { return }
         self.fill += (min(rows, self.limit) << 4 - self.fill) >> 3
     }
 
     /// A request is executed alone.
     mutating func ranAlone() { if self.alone > 0 { self.alone -= 1 } }
 
-    /// An execution of so many rows has taken so many nanoseconds.
-    mutating func executed(rows: Int, nanoseconds: Int64) {
-        self.size?.record(rows: rows, nanoseconds: nanoseconds)
+    /// An execution of so many rows, of requests of that form, has taken so many nanoseconds.
+    mutating func executed(rows: Int, form: Int, nanoseconds: Int64) {
+        self.size?.record(rows: rows, form: form, nanoseconds: nanoseconds)
     }
 
     /// A batch has been executed.

@@ -7,6 +7,8 @@ struct Executions: Sendable {
         let place: Int
         let rows: Int
         let requests: Int
+        /// That of its requests.
+        let form: Int
         let started: Moment
         /// What it may be believed to take, in nanoseconds: nothing if nobody can say.
         let believed: Int64

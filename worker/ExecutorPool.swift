@@ -32,7 +32,8 @@ final class ExecutorPool: Executors {
                 slot: ended.slot,
                 now: ended.finished,
                 times: ended.times,
-                isMeasured: ended.failure == nil
+                isMeasured: ended.failure == nil,
+                isAnswered: ended.isAnswered
             )
         }
     }
@@ -206,6 +207,7 @@ final class ExecutorPool: Executors {
         let finished: Moment
         let times: ModelStatistics.Times?
         let failure: BatchFailure?
+        let isAnswered: Bool
     }
 
     private func run(_ index: Int) {
@@ -325,7 +327,8 @@ final class ExecutorPool: Executors {
             slot: slot,
             finished: finished,
             times: outcome?.times(from: execution.started, to: finished),
-            failure: outcome?.failure
+            failure: outcome?.failure,
+            isAnswered: outcome?.failure == nil && !execution.first.isFailure
         )
     }
 

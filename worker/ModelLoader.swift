@@ -119,6 +119,7 @@ package struct ModelLoader: Sendable {
         let policy = BatchProbe.settled(
             configuration.policy,
             isConfigured: configuration.isBatchingChosen,
+            isOnThread: engine.map { !$0.startsThreads(for: source, options: options) } ?? false,
             for: sized
         )
         return LoadedModel(

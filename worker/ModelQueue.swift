@@ -130,15 +130,23 @@ struct ModelQueue<Item: Sendable>: Sendable {
     }
 
     /// An execution has ended.
+    ///
+    /// - Parameter nanoseconds: what one of its size takes; `nil`: it does not say.
     mutating func ended(
         _ execution: Executions.Execution,
-        nanoseconds: Int64,
+        nanoseconds: Int64?,
         times: ModelStatistics.Times,
         isMeasured: Bool
     ) {
         self.executing -= 1
         if isMeasured {
-            self.batcher.executed(rows: execution.rows, nanoseconds: nanoseconds)
+            if let nanoseconds {
+                self.batcher.executed(
+                    rows: execution.rows,
+                    form: execution.form,
+                    nanoseconds: nanoseconds
+                )
+            }
             if execution.requests > 1 { self.batcher.succeeded() }
         }
         self.statistics.executed(

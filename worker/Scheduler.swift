@@ -196,7 +196,7 @@ package struct Scheduler<Item: Sendable>: Sendable {
     /// executors that are free if that is quicker.
     private mutating func rowsMax(_ first: Waiting<Item>, _ place: Int) -> Int {
         let rows = self.queues[place].rows + first.rows
-        let rowsMax = self.queues[place].batcher.nextMax(waiting: rows)
+        let rowsMax = self.queues[place].batcher.nextMax(waiting: rows, first: first.rows)
         let free = min(self.slots - self.executions.count, self.queues[place].unused)
         guard free > 1 else { return rowsMax }
         let part = (rows + free - 1) / free
@@ -232,6 +232,7 @@ package struct Scheduler<Item: Sendable>: Sendable {
                 place: place,
                 rows: rows,
                 requests: 1 + joined.count,
+                form: first.form,
                 started: now,
                 believed: self.serviceTime.work(of: place, rows: rows, now: now).mean,
                 expected: expected
@@ -260,12 +261,15 @@ package struct Scheduler<Item: Sendable>: Sendable {
 
     /// An execution has ended, well or not.
     ///
-    /// - Parameter isMeasured: whether what it took is what another will take.
+    /// - Parameters:
+    ///   - isMeasured: whether what it took is what another will take.
+    ///   - isAnswered: whether it gave what it was to give: what fails may be quicker.
     package mutating func finish(
         slot: Int,
         now: Moment,
         times: ModelStatistics.Times? = nil,
-        isMeasured: Bool = true
+        isMeasured: Bool = true,
+        isAnswered: Bool = true
     ) {
         let execution = self.executions.end(slot)
         let place = execution.place
@@ -293,7 +297,7 @@ package struct Scheduler<Item: Sendable>: Sendable {
         )
         self.queues[place].ended(
             execution,
-            nanoseconds: duration,
+            nanoseconds: isAnswered ? duration : nil,
             times: times ?? ModelStatistics.Times(),
             isMeasured: isMeasured
         )

@@ -10,8 +10,8 @@ package protocol Engine: Sendable {
     /// What it can run models on, in words: `CPU (Intel(R) Xeon(R) ...)`.
     var devices: [String] { get }
 
-    /// Whether it may start threads for the model that outlive the load: they are then as the thread
-    /// that loads it is, in all that a thread inherits.
+    /// Whether it may start threads for the model that outlive the load. Such threads inherit the
+    /// priority and the CPUs of the one that loads it.
     func startsThreads(for source: ModelSource, options: SessionOptions) -> Bool
 
     /// Loads a model into a session.

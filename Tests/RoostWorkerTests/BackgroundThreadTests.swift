@@ -1,10 +1,10 @@
 import Glibc
-import RoostEngine
 import RoostTestKit
 import RoostWire
 import Synchronization
 import Testing
 
+@testable import RoostEngine
 @testable import RoostWorker
 
 /// What is done behind the threads that serve, and what is not.
@@ -15,13 +15,23 @@ struct BackgroundThreadTests {
         getpriority(__priority_which_t(bitPattern: PRIO_PROCESS.rawValue), 0)
     }
 
+    /// What the system calls the calling thread.
+    private static var name: String {
+        guard let file = fopen("/proc/thread-self/comm", "r") else { return "" }
+        defer { fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: 64)
+        let count = fread(&bytes, 1, bytes.count, file)
+        return String(decoding: bytes.prefix(count).prefix { $0 != 10 }, as: UTF8.self)
+    }
+
     @Test("work is done on a lower thread, and the calling one stays as it is")
     func lowers() {
         let (before, caller) = (Self.niceness, pthread_self())
-        let (niceness, isOther) = BackgroundThread.run {
-            (Self.niceness, pthread_equal(pthread_self(), caller) == 0)
+        let (niceness, isOther, name) = BackgroundThread.run {
+            (Self.niceness, pthread_equal(pthread_self(), caller) == 0, Self.name)
         }
         #expect(isOther)
+        #expect(name == "roost-load-low")
         #expect(niceness == min(before + BackgroundThread.niceness, 19))
         #expect(Self.niceness == before)
     }
@@ -31,7 +41,7 @@ struct BackgroundThreadTests {
         let name = "observer"
         let version = "1"
         let startsThreads: Bool
-        let seen = Mutex<Set<Int32>>([])
+        let seen = Mutex<[String: Set<Int32>]>([:])
 
         init(startsThreads: Bool) { self.startsThreads = startsThreads }
 
@@ -43,18 +53,21 @@ struct BackgroundThreadTests {
             _ source: ModelSource,
             options _: SessionOptions
         ) throws(EngineError) -> any Session {
-            self.note()
+            self.note("load")
             if source.name == "broken" {
                 throw EngineError(.modelInvalid, "it is broken", engine: self.name)
             }
             return FakeSession(FakeSession.identity().signature) {
                 (inputs) throws(EngineError) in
-                self.note()
+                self.note("run")
                 return inputs
             }
         }
 
-        private func note() { _ = self.seen.withLock { $0.insert(BackgroundThreadTests.niceness) } }
+        private func note(_ key: String) {
+            let niceness = BackgroundThreadTests.niceness
+            _ = self.seen.withLock { $0[key, default: []].insert(niceness) }
+        }
     }
 
     @Test(
@@ -68,7 +81,8 @@ struct BackgroundThreadTests {
         let source = ModelSource(name: "m", version: 1, directory: "/m/1", file: "/m/1/model.onnx")
         let model = try loader.load(source, ModelConfiguration())
         #expect(model.description.engine == "observer 1")
-        #expect(engine.seen.withLock { $0 } == [min(Self.niceness + lower, 19)])
+        let expected: Set = [min(Self.niceness + lower, 19)]
+        #expect(engine.seen.withLock { $0 } == ["load": expected, "run": expected])
         let broken = ModelSource(
             name: "broken",
             version: 1,
@@ -99,6 +113,7 @@ struct BackgroundThreadTests {
 
     @Test(
         "ONNX Runtime starts threads when it says that it may, and none when it says that it does not",
+        .enabled(if: Self.niceness == 0),
         arguments: [1, 2]
     )
     func engine(threads: Int) throws {
@@ -141,14 +156,16 @@ struct BackgroundThreadTests {
         let source = ModelSource(
             name: "m",
             version: 1,
-            directory: "/tmp",
-            file: "/tmp/model.onnx"
+            directory: "/tmp/1",
+            file: "/tmp/1/model.onnx"
         )
         var options = SessionOptions()
         let engine = try ONNXRuntime()
         options.engineOptions = ["graph-optimization": "basic", "own-outputs": "true"]
         #expect(!engine.startsThreads(for: source, options: options))
         options.engineOptions = settings
+        let isRead = (try? ONNXRuntimeOptions(options, for: source)) != nil
+        #expect(isRead == (settings["graph-optimization"] == nil))
         #expect(engine.startsThreads(for: source, options: options))
     }
 }

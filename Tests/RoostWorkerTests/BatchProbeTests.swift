@@ -1,3 +1,4 @@
+import Glibc
 import RoostEngine
 import RoostTestKit
 import RoostWire
@@ -12,6 +13,7 @@ struct BatchProbeTests {
     private func settled(
         _ signature: ModelSignature = BatchScene.pairs,
         configured: Int? = nil,
+        isOnThread: Bool = false,
         function: @escaping FakeSession.Function
     ) -> ExecutionPolicy {
         var policy = ExecutionPolicy()
@@ -20,6 +22,7 @@ struct BatchProbeTests {
         return BatchProbe.settled(
             policy,
             isConfigured: configured != nil,
+            isOnThread: isOnThread,
             for: FakeSession(signature, function: function)
         )
     }
@@ -41,6 +44,20 @@ struct BatchProbeTests {
         #expect(policy.findsBatchSize)
         #expect(policy.batchObjection == nil)
         #expect(policy.weight == 7)
+    }
+
+    @Test("who else has the CPU meanwhile does not count, if a run is done by the thread alone")
+    func shared() {
+        for isOnThread in [true, false] {
+            let policy = self.settled(isOnThread: isOnThread) { (inputs) throws(EngineError) in
+                let rows = inputs[0].shape[0]
+                self.spin(row: .zero, run: .milliseconds(1), rows)
+                // As if another had it for so long.
+                if rows == 8 { usleep(40_000) }
+                return inputs
+            }
+            #expect(policy.batchMax == (isOnThread ? BatchProbe.defaultMax : 1))
+        }
     }
 
     @Test("a model that takes eight times as long for eight rows is given none, unless told to")

@@ -125,28 +125,114 @@ struct BatchSizeTests {
         #expect(size.rows == 16)
     }
 
-    @Test("a scheduler whose model's best size is to be found forms batches of it")
-    func scheduler() {
+    @Test("a size that what waits never fills is asked for a few times, and then given up")
+    func neverFilled() {
+        var size = BatchSize(max: 64)
+        var asked = 0
+        for _ in 0..<200 where size.trial(waiting: 128, first: 3) != nil {
+            asked += 1
+            size.record(rows: 3, nanoseconds: 3_000_000)
+        }
+        // 4, 8, 16, 32 and 64; none has less than a request, and neighbours are tried on.
+        #expect(asked >= 5 * BatchSize.attemptsMax)
+        #expect(asked <= 5 * BatchSize.attemptsMax + 200 / BatchSize.trialInterval)
+        #expect(size.rows == 64)
+        var alone = BatchSize(max: 64)
+        #expect(alone.trial(waiting: 8, first: 8) == nil)
+        #expect(alone.trial(waiting: 64, first: 40) == 64)
+    }
+
+    @Test("requests of another form do not count, until they have been more for a while")
+    func forms() {
+        var size = BatchSize(max: 8)
+        for _ in 0..<BatchSize.samplesMin {
+            for rows in [2, 4, 8] {
+                size.record(rows: rows, form: 7, nanoseconds: Self.valley(4)(rows))
+                // Much quicker, and can never be joined.
+                size.record(rows: 2, form: 0, nanoseconds: 1)
+                size.record(rows: 2, form: 9, nanoseconds: 1)
+            }
+        }
+        #expect(size.rows == 4)
+        for _ in 0...BatchSize.strangersMax { size.record(rows: 2, form: 9, nanoseconds: 1) }
+        // All begins anew.
+        #expect(size.rows == 8)
+        for _ in 0..<BatchSize.samplesMin {
+            for rows in [2, 4, 8] {
+                size.record(rows: rows, form: 9, nanoseconds: Self.valley(2)(rows))
+            }
+        }
+        #expect(size.rows == 2)
+    }
+
+    @Test("what a trial could not fill tells how full batches are; what it cut does not")
+    func fill() {
+        for (rows, isLearned) in [(1, true), (2, false)] {
+            var policy = ExecutionPolicy.batches(of: 64)
+            policy.findsBatchSize = true
+            var batcher = Batcher(policy)
+            for _ in 0..<BatchSize.samplesMin {
+                #expect(batcher.nextMax(waiting: 1_000, first: 1) < 64)
+                batcher.formed(rows: rows, leaving: 900)
+            }
+            #expect((batcher.rowsExpected < 64) == isLearned)
+        }
+    }
+
+    @Test("no size is looked for where rows are padded, or somebody said one")
+    func said() {
+        var policy = ExecutionPolicy.batches(of: 64)
+        policy.findsBatchSize = true
+        policy.padding = ["x": 0]
+        for policy in [policy, .batches(of: 64)] {
+            var batcher = Batcher(policy)
+            #expect(batcher.nextMax(waiting: 1_000, first: 1) == 64)
+        }
+    }
+
+    /// What 200 batches of a scheduler have, when 128 requests of so many rows wait again and again;
+    /// without the first hundred.
+    private func batches(rows: Int, _ cost: Cost) -> [Int] {
         var policy = ExecutionPolicy.batches(of: 64)
         policy.findsBatchSize = true
         var scene = SchedulerScene(policy)
         var now = Moment.milliseconds(0)
         var items = 0
-        var found = Set<Int>()
+        var found: [Int] = []
         for round in 0..<200 {
             while scene.scheduler.queued < 128 {
                 items += 1
-                #expect(scene.admit(items, at: now) == nil)
+                #expect(scene.admit(items, rows: rows, at: now) == nil)
             }
             guard case .run(_, let joined, let slot) = scene.scheduler.next(now: now) else {
                 Issue.record("nothing to run")
-                return
+                return []
             }
-            let rows = 1 + joined.count
-            now = now + .nanoseconds(Self.valley(8)(rows))
+            let batch = rows * (1 + joined.count)
+            now = now + .nanoseconds(cost(batch))
+            // Now and then one fails, at once.
             scene.scheduler.finish(slot: slot, now: now)
-            if round >= 100 { found.insert(rows) }
+            if round % 10 == 0 { self.fail(&scene, rows: rows, at: now) }
+            if round >= 100 { found.append(batch) }
         }
-        #expect(found.isSuperset(of: [8]) && found.isSubset(of: [4, 8, 16]))
+        return found
+    }
+
+    /// An execution fails at once.
+    private func fail(_ scene: inout SchedulerScene, rows: Int, at now: Moment) {
+        guard case .run(_, _, let slot) = scene.scheduler.next(now: now) else {
+            Issue.record("nothing to run")
+            return
+        }
+        scene.scheduler.finish(slot: slot, now: now, isAnswered: false)
+    }
+
+    @Test(
+        "a scheduler forms batches of the best size, be requests of one row or of several",
+        arguments: [(1, 8, 8), (3, 16, 15), (8, 32, 32), (50, 64, 50)]
+    )
+    func scheduler(rows: Int, best: Int, expected: Int) {
+        let found = self.batches(rows: rows, Self.valley(best))
+        #expect(found.count { $0 == expected } >= 90)
     }
 }

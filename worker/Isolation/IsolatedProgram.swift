@@ -114,7 +114,7 @@ private final class IsolatedProcess: Sendable {
                 sharedThreads: request.sharedThreads
             )
             let engine = try engines.engine(for: request.source, asked: request.engine)
-            let session = try Self.load(request, engine)
+            let session = try engine.load(request.source, options: request.options)
             let signature = session.signature
             guard max(signature.inputs.count, signature.outputs.count) <= WireLimits.tensorsMax
             else {
@@ -129,24 +129,6 @@ private final class IsolatedProcess: Sendable {
         } catch {
             return .failure(error)
         }
-    }
-
-    /// Other processes serve meanwhile.
-    private static func load(
-        _ request: LoadRequest,
-        _ engine: any Engine
-    ) throws(EngineError) -> any Session {
-        guard !engine.startsThreads(for: request.source, options: request.options) else {
-            return try engine.load(request.source, options: request.options)
-        }
-        let outcome: Result<any Session, EngineError> = BackgroundThread.run {
-            do throws(EngineError) {
-                return .success(try engine.load(request.source, options: request.options))
-            } catch {
-                return .failure(error)
-            }
-        }
-        return try outcome.get()
     }
 
     private func answer(

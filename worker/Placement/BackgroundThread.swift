@@ -10,17 +10,17 @@ enum BackgroundThread {
     /// has a tenth of a CPU on which another always runs, and all of one on which none does.
     ///
     /// At an equal share of the CPU Linux 6.18 lets it run on, in one of forty wake-ups of the others,
-    /// until the next tick, 4 ms later: who has had more than its share of late is not eligible, if by
-    /// microseconds (EEVDF). The less its share, the rarer that is: p99 of digits at 500 /s while a model
-    /// is loaded was 5.1, 4.0, 3.6, 3.3 and 2.1 ms at 0, 3, 6, 10 and 19, medians of five. At 19 it would
-    /// have a seventieth of a busy CPU, and take a minute for a second's work.
+    /// until the next tick, 4 ms later: a thread that has just had a few microseconds more than its
+    /// share may not preempt another (EEVDF). The less the other's share, the rarer that is: p99 of
+    /// digits at 500 /s while a model is loaded was 5.1, 4.0, 3.6, 3.3 and 2.1 ms at 0, 3, 6, 10 and 19,
+    /// medians of five. At 19 it would have a seventieth of a busy CPU: a minute for a second's work.
     static let niceness: Int32 = 10
 
     /// Does `body` on such a thread, and blocks until it is done; on the calling thread if the system
     /// gives no other.
     static func run<Value: Sendable>(_ body: @escaping @Sendable () -> Value) -> Value {
         let outcome = Outcome<Value>()
-        let thread = Thread.start("roost-backgrnd", stack: Thread.executorStackBytes) {
+        let thread = Thread.start("roost-load-low", stack: Thread.executorStackBytes) {
             Self.lower()
             outcome.value.withLock { $0 = body() }
         }
@@ -33,7 +33,7 @@ enum BackgroundThread {
     }
 
     private static func lower() {
-        // 0: the calling thread, not the process. It is refused to nobody.
+        // 0: the calling thread, not the process. To lower it is never refused.
         let which = __priority_which_t(bitPattern: PRIO_PROCESS.rawValue)
         setpriority(which, 0, min(getpriority(which, 0) + Self.niceness, 19))
     }

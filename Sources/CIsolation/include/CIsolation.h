@@ -52,5 +52,5 @@ int roost_close_from(unsigned int first);
 /// Has a descriptor closed in programs that this process turns into or starts.
 int roost_close_on_exec(int descriptor);
 
-/// What the calling thread is called, in at most 15 bytes and a zero.
+/// Names the calling thread, in at most 15 bytes and a zero.
 int roost_thread_name(const char *name);

@@ -155,7 +155,7 @@ final class OpenLoop: Sendable {
             outcome.answered.append(MonotonicClock.now - due)
         } catch {
             let taken = MonotonicClock.now - due
-            // Codes and flags of both are the same.
+            // A refusal for want of time has the same code, and may have the same flags.
             if error.notExecuted, error.worker != nil, error.message.contains("turn came") {
                 outcome.dropped.append(taken)
             } else if error.notExecuted, error.worker != nil {
