@@ -67,11 +67,15 @@ package struct ModelLoader: Sendable {
         } catch {
             throw ModelProblems(problems: [error.message])
         }
-        guard self.isInBackground, let engine, !engine.startsThreads(for: source, options: options)
-        else { return try self.load(source, configuration, options, engine, affinity) }
+        let isOnThread = engine.map { !$0.startsThreads(for: source, options: options) } ?? false
+        guard self.isInBackground, isOnThread else {
+            return try self.load(source, configuration, options, engine, isOnThread, affinity)
+        }
         let outcome: Result<LoadedModel, ModelProblems> = BackgroundThread.run {
             do throws(ModelProblems) {
-                return .success(try self.load(source, configuration, options, engine, affinity))
+                return .success(
+                    try self.load(source, configuration, options, engine, isOnThread, affinity)
+                )
             } catch {
                 return .failure(error)
             }
@@ -79,12 +83,15 @@ package struct ModelLoader: Sendable {
         return try outcome.get()
     }
 
-    /// - Parameter engine: what executes it; `nil`: a process of its own.
+    /// - Parameters:
+    ///   - engine: what executes it; `nil`: a process of its own.
+    ///   - isOnThread: it is executed by the thread that runs it alone.
     private func load(
         _ source: ModelSource,
         _ configuration: ModelConfiguration,
         _ options: SessionOptions,
         _ engine: (any Engine)?,
+        _ isOnThread: Bool,
         _ affinity: CPUAffinity?
     ) throws(ModelProblems) -> LoadedModel {
         let before = self.residentBytes
@@ -119,7 +126,7 @@ package struct ModelLoader: Sendable {
         let policy = BatchProbe.settled(
             configuration.policy,
             isConfigured: configuration.isBatchingChosen,
-            isOnThread: engine.map { !$0.startsThreads(for: source, options: options) } ?? false,
+            isOnThread: isOnThread,
             for: sized
         )
         return LoadedModel(

@@ -43,21 +43,17 @@ struct PreparedSessionTests {
         }
     }
 
-    /// A handwritten seven of 640 x 480 pixels, as a JPEG would be sent.
-    private static func file(_ name: String) throws -> [UInt8] {
+    /// A picture's file, of the tests' own if nothing else is said.
+    private static func file(
+        _ name: String,
+        in directory: String = "Fixtures/pictures"
+    ) throws
+        -> [UInt8]
+    {
         try ConfinedFile.read(
             name,
-            in: "\(Repository.fixtures)/pictures",
+            in: "\(Repository.fixtures)/../\(directory)",
             byteCountMax: 1 << 20
-        ).withUnsafeBytes(Array.init)
-    }
-
-    /// A handwritten seven of 8 x 8 pixels.
-    private static func small() throws -> [UInt8] {
-        try ConfinedFile.read(
-            "digit-7-0044.png",
-            in: "\(Repository.fixtures)/../../examples/images",
-            byteCountMax: 1 << 10
         ).withUnsafeBytes(Array.init)
     }
 
@@ -94,7 +90,7 @@ struct PreparedSessionTests {
             try await fleet.waitForWorkers(1)
             let client = try fleet.client()
             // A small one: it is not the decoding that is tried here.
-            let seven = try Self.small()
+            let seven = try Self.file("digit-7-0044.png", in: "../examples/images")
             let broken = try Self.file("truncated.jpg")
             let outcomes = await withTaskGroup(of: (Int, Result<[String], any Error>).self) {
                 group in
